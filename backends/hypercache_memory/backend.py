@@ -1,0 +1,295 @@
+"""The memory backend: ``dict`` for lookups, a dense pool of keys for scanning and sampling.
+
+Each database keeps ``key -> Entry`` in a dict, and the keys once more in a list without
+gaps (the pool); an entry knows its slot. Unlinking moves the last key of the pool into the
+gap. So a random key is one index away, and SCAN walks the pool *downwards*: what moves goes
+from a higher slot to a lower one, from what was scanned to what will be, so a key can be
+seen twice but never missed, and a cursor is just a number.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Final, cast
+
+from mypy_extensions import i64
+
+from hypercache.backend import (
+    HASH,
+    NO_EXPIRE,
+    STRING,
+    Backend,
+    BackendError,
+    Database,
+    Entry,
+    Value,
+)
+from hypercache_memory.deadlines import DeadlineLookup, Deadlines
+from hypercache_memory.sizes import DEADLINE_BYTES, ENTRY_BYTES, SLOT_BYTES, bytes_block
+from hypercache_memory.values import MemoryHash, MemoryString
+
+# Values with more elements than this are freed in slices by `reclaim`.
+LARGE_VALUE: Final = 64
+
+
+class _EntryDeadlines(DeadlineLookup):
+    def __init__(self, entries: dict[bytes, Entry]) -> None:
+        self.entries = entries
+
+    def deadline_of(self, key: bytes) -> i64:
+        return self.entries[key].expire
+
+
+class MemoryDatabase(Database):
+    """One numbered database in memory."""
+
+    def __init__(self, graveyard: list[object]) -> None:
+        self._entries: dict[bytes, Entry] = {}
+        self._pool: list[bytes] = []
+        self._deadlines = Deadlines()
+        self._lookup = _EntryDeadlines(self._entries)
+        self._used: i64 = 0
+        self._graveyard = graveyard
+
+    def find(self, key: bytes) -> Entry | None:
+        return self._entries.get(key)
+
+    def put(self, key: bytes, value: bytes, expire: i64) -> Entry:
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._insert(key, value)
+        else:
+            self._release(entry.value)
+            entry.value = value
+        self._used += bytes_block(len(value))
+        if entry.expire != expire:
+            self._set_deadline(key, entry, expire)
+        return entry
+
+    def _insert(self, key: bytes, value: object) -> Entry:
+        entry = Entry(value, NO_EXPIRE, 0, len(self._pool))
+        self._entries[key] = entry
+        self._pool.append(key)
+        self._used += bytes_block(len(key)) + ENTRY_BYTES
+        return entry
+
+    def _set_deadline(self, key: bytes, entry: Entry, deadline: i64) -> None:
+        if entry.expire != NO_EXPIRE:
+            self._deadlines.remove(key, entry.expire)
+            self._used -= DEADLINE_BYTES
+        entry.expire = deadline
+        if deadline != NO_EXPIRE:
+            self._deadlines.add(key, deadline)
+            self._used += DEADLINE_BYTES
+
+    def create(self, key: bytes, kind: int) -> Entry:
+        value: Value
+        if kind == STRING:
+            value = MemoryString()
+        elif kind == HASH:
+            value = MemoryHash()
+        else:
+            raise BackendError(f"create: the memory backend knows no kind {kind}")
+        return self._store(key, value, value.memory(), NO_EXPIRE)
+
+    def _store(self, key: bytes, value: object, size: i64, deadline: i64) -> Entry:
+        """Put a value whose bytes are ``size`` under a key, in the place of what was there."""
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._insert(key, value)
+        else:
+            self._release(entry.value)
+            entry.value = value
+        self._used += size
+        if entry.expire != deadline:
+            self._set_deadline(key, entry, deadline)
+        return entry
+
+    def _release(self, value: object) -> None:
+        """Account for a value that goes; one that is dear to free waits for `reclaim`."""
+        if isinstance(value, bytes):
+            self._used -= bytes_block(len(value))
+            return
+        typed = cast(Value, value)
+        self._used -= typed.memory()
+        if isinstance(typed, MemoryHash) and typed.length() > LARGE_VALUE:
+            self._graveyard.append(typed)
+
+    def unlink(self, key: bytes) -> bool:
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        self._remove(key, entry)
+        self._release(entry.value)
+        return True
+
+    def _remove(self, key: bytes, entry: Entry) -> None:
+        """Take a key out of every index; its value's bytes are the caller's to account."""
+        if entry.expire != NO_EXPIRE:
+            self._deadlines.remove(key, entry.expire)
+            self._used -= DEADLINE_BYTES
+        last = self._pool.pop()
+        if entry.slot != len(self._pool):
+            self._pool[entry.slot] = last
+            self._entries[last].slot = entry.slot
+        del self._entries[key]
+        self._used -= bytes_block(len(key)) + ENTRY_BYTES
+
+    def expire(self, key: bytes, deadline: i64) -> None:
+        self._set_deadline(key, self._entries[key], deadline)
+
+    def move(self, key: bytes, target: Database, new_key: bytes) -> None:
+        destination = cast(MemoryDatabase, target)
+        entry = self._entries[key]
+        size = self._value_bytes(entry)
+        deadline = entry.expire
+        self._remove(key, entry)
+        self._used -= size
+        moved = destination._store(new_key, entry.value, size, deadline)
+        moved.access = entry.access
+
+    def copy(self, key: bytes, target: Database, new_key: bytes) -> None:
+        destination = cast(MemoryDatabase, target)
+        entry = self._entries[key]
+        value = entry.value
+        if isinstance(value, bytes):
+            destination.put(new_key, value, entry.expire)
+            return
+        copied = destination.create(new_key, cast(Value, value).kind)
+        before = cast(Value, copied.value).memory()
+        if isinstance(value, MemoryHash):
+            twin = cast(MemoryHash, copied.value)
+            for field, item in value.items():
+                twin.set(field, item)
+        elif isinstance(value, MemoryString):
+            cast(MemoryString, copied.value).write(0, value.read(0, value.length()))
+        destination.adjust(new_key, before, cast(Value, copied.value).memory())
+        destination._set_deadline(new_key, copied, entry.expire)
+
+    def size(self) -> int:
+        return len(self._entries)
+
+    def volatile(self) -> int:
+        return self._deadlines.count
+
+    def due(self, now: i64, limit: int) -> list[bytes]:
+        if self._deadlines.count == 0:
+            return []
+        return self._deadlines.due(now, limit, self._lookup)
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        # The cursor is the number of slots still to be scanned; a new scan has all of them.
+        pool = self._pool
+        stop = len(pool)
+        if 0 < cursor < stop:
+            stop = cursor
+        start = max(stop - max(count, 1), 0)
+        found = pool[start:stop]
+        found.reverse()
+        return start, found
+
+    def sample(self, pick: i64) -> bytes | None:
+        size: i64 = len(self._pool)
+        return self._pool[pick % size] if size else None
+
+    def keys(self) -> Iterator[bytes]:
+        return iter(self._entries)
+
+    def clear(self) -> None:
+        if self._entries:
+            self._graveyard.append(self._entries)
+        self._entries = {}
+        self._lookup = _EntryDeadlines(self._entries)
+        self._pool = []
+        self._deadlines = Deadlines()
+        self._used = 0
+
+    def memory(self) -> int:
+        pool_spare = sys.getsizeof(self._pool) - len(self._pool) * 8
+        return (
+            self._used + sys.getsizeof(self._entries) + len(self._pool) * 8 + max(pool_spare, 0)
+        )
+
+    def memory_of(self, key: bytes) -> int:
+        entry = self._entries[key]
+        share = 24 + 12 + SLOT_BYTES  # an entry of the dict, its index at usual load, the pool
+        if entry.expire != NO_EXPIRE:
+            share += DEADLINE_BYTES
+        return bytes_block(len(key)) + ENTRY_BYTES + share + self._value_bytes(entry)
+
+    def _value_bytes(self, entry: Entry) -> i64:
+        value = entry.value
+        if isinstance(value, bytes):
+            return bytes_block(len(value))
+        return cast(Value, value).memory()
+
+    def adjust(self, key: bytes, before: int, after: int) -> None:
+        self._used += after - before
+
+    def check(self) -> list[str]:
+        wrong: list[str] = []
+        used: i64 = 0
+        volatile = 0
+        for key, entry in self._entries.items():
+            if not (0 <= entry.slot < len(self._pool)) or self._pool[entry.slot] != key:
+                wrong.append(f"the pool does not hold {key!r} at its slot {entry.slot}")
+            used += bytes_block(len(key)) + ENTRY_BYTES + self._value_bytes(entry)
+            if entry.expire != NO_EXPIRE:
+                volatile += 1
+                used += DEADLINE_BYTES
+        if len(self._pool) != len(self._entries):
+            wrong.append(f"the pool has {len(self._pool)} keys, the dict {len(self._entries)}")
+        if volatile != self._deadlines.count:
+            wrong.append(f"{volatile} keys have a deadline, {self._deadlines.count} are listed")
+        if used != self._used:
+            wrong.append(f"{self._used} bytes are accounted, {used} are there")
+        return wrong
+
+
+class MemoryBackend(Backend):
+    """Everything in this process's memory; nothing survives it without a persistence plugin."""
+
+    def __init__(self) -> None:
+        super().__init__("memory")
+        self.keeps_access = True
+        self._graveyard: list[object] = []
+        self._databases: list[MemoryDatabase] = []
+
+    def open(self, databases: int) -> list[Database]:
+        self._databases = [MemoryDatabase(self._graveyard) for _ in range(databases)]
+        return list(self._databases)
+
+    def close(self) -> None:
+        self._databases = []
+        self._graveyard.clear()
+
+    def begin(self) -> None:
+        """Nothing: the backend has no units."""
+
+    def commit(self) -> None:
+        """Nothing: the backend has no units."""
+
+    def rollback(self) -> None:
+        raise BackendError("rollback: the memory backend has no units")
+
+    def reclaim(self, budget: int) -> bool:
+        while self._graveyard and budget > 0:
+            dead = self._graveyard[-1]
+            if isinstance(dead, MemoryHash):
+                freed = dead.shed(budget)
+            else:
+                freed = _shed(cast(dict[bytes, Entry], dead), budget)
+            if freed < budget:
+                self._graveyard.pop()
+            budget -= freed
+        return bool(self._graveyard)
+
+    def statistics(self) -> dict[str, int]:
+        return {"lazyfree_pending_objects": len(self._graveyard)}
+
+
+def _shed(entries: dict[bytes, Entry], budget: int) -> int:
+    freed = 0
+    while entries and freed < budget:
+        entries.popitem()
+        freed += 1
+    return freed

@@ -1,0 +1,286 @@
+"""The Backend contract, version 1: what a store must do to hold HyperCache's keys.
+
+A `Backend` opens numbered `Database` objects. A database maps keys (bytes) to *typed
+values*: a string is plain ``bytes`` (or a `StringValue` once it is edited in place), every
+other type is a `Value` with operations of its own, so that no command rewrites a whole
+value to change one element.
+
+Everything here is synchronous and called from one thread. The keyspace above owns
+Redis' rules (lazy expiry, WRONGTYPE, notifications, removal of emptied keys): a database
+only stores, and never looks at the clock except in `Database.due`.
+
+`hypercache.testing.check_backend` tells whether an implementation keeps this contract.
+Implementations that have only ordered keys and values underneath implement
+`hypercache.keyspace.ordered.OrderedKV` instead and get all of this from ``KVBackend``.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from mypy_extensions import i32, i64, mypyc_attr
+
+CONTRACT_VERSION: Final = 1
+
+# Kinds of values. Backends persist these numbers: append only.
+STRING: Final = 0
+LIST: Final = 1
+SET: Final = 2
+ZSET: Final = 3
+HASH: Final = 4
+STREAM: Final = 5
+
+#: Names of the kinds as TYPE answers them, by number.
+KIND_NAMES: Final = ("string", "list", "set", "zset", "hash", "stream")
+
+NO_EXPIRE: Final = -1
+
+
+class BackendError(Exception):
+    """A store failed: the text says what happened, where, and what to do."""
+
+
+class BackendFull(BackendError):
+    """No room left (disk or map): writes are refused, reads go on."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Value:
+    """A value that is changed in place: a container, or a large string.
+
+    ``kind`` is one of the numbers above. ``changes`` counts the changes made so far: every
+    method that changes something adds the number of elements it changed (a string write
+    adds 1), and one that changes nothing leaves it alone. The keyspace compares it before
+    and after a command: WATCH, notifications and the journal follow from it.
+    """
+
+    kind: int
+    changes: i64
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+        self.changes = 0
+
+    def length(self) -> int:
+        """Number of elements (bytes, for a string). A container of length 0 is removed."""
+        raise NotImplementedError
+
+    def memory(self) -> int:
+        """Bytes that this value takes in this process, its elements included."""
+        raise NotImplementedError
+
+    def encoding(self) -> str:
+        """The name that OBJECT ENCODING answers."""
+        raise NotImplementedError
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class StringValue(Value):
+    """A string that is edited in place (APPEND, SETRANGE): no write copies the whole."""
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Bytes ``start <= i < stop``, 0 <= start <= stop; beyond the end there are none."""
+        raise NotImplementedError
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Overwrite from ``offset``; a gap after the old end is filled with zero bytes."""
+        raise NotImplementedError
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class HashValue(Value):
+    """Fields and their values."""
+
+    def get(self, field: bytes) -> bytes | None:
+        """The value of a field, or None."""
+        raise NotImplementedError
+
+    def set(self, field: bytes, value: bytes) -> bool:
+        """Set a field; True when it is new. Setting counts as a change even if equal."""
+        raise NotImplementedError
+
+    def remove(self, field: bytes) -> bool:
+        """Remove a field; True when it was there."""
+        raise NotImplementedError
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All fields and values, in any order; not to be used across a change."""
+        raise NotImplementedError
+
+
+@mypyc_attr(acyclic=True)
+class Entry:
+    """What `Database.find` hands out: a key's value and its metadata.
+
+    Read anything; change nothing but ``access`` (the keyspace's access clock: seconds of
+    idle time, or frequency bits; a backend that does not keep entries may forget it).
+    ``value`` is ``bytes`` or a `Value`; ``expire`` a Unix time in milliseconds or
+    ``NO_EXPIRE``; ``slot`` belongs to the backend.
+    """
+
+    __slots__ = ("access", "expire", "slot", "value")
+
+    def __init__(self, value: object, expire: i64, access: i32, slot: i32) -> None:
+        self.value = value
+        self.expire = expire
+        self.access = access
+        self.slot = slot
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Database:
+    """One numbered database of a backend.
+
+    Keys expire only when the keyspace says so: a key past its deadline is still found,
+    counted and scanned until it is unlinked.
+    """
+
+    def find(self, key: bytes) -> Entry | None:
+        """The entry of a key, or None. The entry is good until the next change of that key."""
+        raise NotImplementedError
+
+    def put(self, key: bytes, value: bytes, expire: i64) -> Entry:
+        """Store a string under ``key``, replacing a value of any kind and its deadline."""
+        raise NotImplementedError
+
+    def create(self, key: bytes, kind: int) -> Entry:
+        """Store an empty `Value` of ``kind``, replacing a value of any kind and its deadline.
+
+        For ``STRING`` this is an empty `StringValue`. A key that was present keeps its place
+        in a scan: it never left.
+        """
+        raise NotImplementedError
+
+    def unlink(self, key: bytes) -> bool:
+        """Remove a key at a cost that does not depend on its value's size; False if absent.
+
+        What is dear to free is left to `Backend.reclaim`.
+        """
+        raise NotImplementedError
+
+    def expire(self, key: bytes, deadline: i64) -> None:
+        """Set (Unix time in milliseconds) or, with ``NO_EXPIRE``, remove a present key's deadline."""
+        raise NotImplementedError
+
+    def move(self, key: bytes, target: "Database", new_key: bytes) -> None:
+        """Move value and deadline of a present key, replacing ``new_key`` if it is there.
+
+        ``target`` is a database of the same backend, perhaps this one, but not the very same
+        key. Costs no more than a small string, whatever the value's size. A ``new_key`` that
+        was present keeps its place in a scan.
+        """
+        raise NotImplementedError
+
+    def copy(self, key: bytes, target: "Database", new_key: bytes) -> None:
+        """Copy value and deadline of a present key, replacing ``new_key`` as `move` does."""
+        raise NotImplementedError
+
+    def size(self) -> int:
+        """Number of keys, those past their deadline included."""
+        raise NotImplementedError
+
+    def volatile(self) -> int:
+        """Number of keys with a deadline."""
+        raise NotImplementedError
+
+    def due(self, now: i64, limit: int) -> list[bytes]:
+        """Up to ``limit`` keys whose deadline is <= ``now``. Work is bounded by ``limit``, not size.
+
+        The caller unlinks them; a key that it leaves may be handed out again.
+        """
+        raise NotImplementedError
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """About ``count`` keys from ``cursor`` on, and the next cursor; 0 starts and ends.
+
+        Redis' guarantee: a full iteration returns every key that is present from its start
+        to its end; a key may come twice. A cursor is never negative and fits in 64 bits
+        unsigned. Cursors need no memory in the backend.
+        """
+        raise NotImplementedError
+
+    def sample(self, pick: i64) -> bytes | None:
+        """A key chosen by ``pick``, a uniform random number in [0, 2**62); None when empty.
+
+        As uniform as the store allows.
+        """
+        raise NotImplementedError
+
+    def keys(self) -> Iterator[bytes]:
+        """All keys, in any order; not to be used across a change."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Remove every key, at a cost that does not depend on their number."""
+        raise NotImplementedError
+
+    def memory(self) -> int:
+        """Bytes that keys, values and their bookkeeping take in this process."""
+        raise NotImplementedError
+
+    def memory_of(self, key: bytes) -> int:
+        """Bytes of one present key: key, value and bookkeeping (MEMORY USAGE)."""
+        raise NotImplementedError
+
+    def adjust(self, key: bytes, before: int, after: int) -> None:
+        """The keyspace reports that a `Value` edited in place went from one memory() to another."""
+        raise NotImplementedError
+
+    def check(self) -> list[str]:
+        """What is inconsistent in this database, in words; empty when all is well. May be slow."""
+        raise NotImplementedError
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Backend:
+    """A store: opened once, serving numbered databases until it is closed.
+
+    A *unit* is an atomic batch that reads its own writes: the engine begins one before the
+    first command of a round where ``wants_units`` is set, and commits it after the last.
+    Units do not nest. On a backend without units (``wants_units`` False) `begin` and
+    `commit` are not called.
+
+    Traits: ``durable`` (data survive `close` and a crash after `commit`), ``wants_units``,
+    ``keeps_access`` (entries keep their access clock: OBJECT IDLETIME is meaningful).
+    """
+
+    name: str
+    durable: bool
+    wants_units: bool
+    keeps_access: bool
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.durable = False
+        self.wants_units = False
+        self.keeps_access = False
+
+    def open(self, databases: int) -> list[Database]:
+        """Open the store with that many numbered databases; may block (called before serving)."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Flush and release everything. The backend is not used afterwards."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Begin a unit."""
+        raise NotImplementedError
+
+    def commit(self) -> None:
+        """Make the unit's changes visible and, as far as the settings say, durable."""
+        raise NotImplementedError
+
+    def rollback(self) -> None:
+        """Undo every change of the open unit, sizes and deadlines included.
+
+        Entries and values handed out in the unit are not used afterwards.
+        """
+        raise NotImplementedError
+
+    def reclaim(self, budget: int) -> bool:
+        """Free about ``budget`` elements of what `unlink` and `clear` left; True if more is left."""
+        raise NotImplementedError
+
+    def statistics(self) -> dict[str, int]:
+        """Numbers for INFO and metrics, by snake_case name."""
+        return {}

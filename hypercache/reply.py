@@ -1,0 +1,43 @@
+"""The words in which commands answer: plain Python values, and these where Python has none.
+
+``hypercache.protocol.types`` says how each looks on the wire; a command need not know.
+"""
+
+from typing import TypeAlias
+
+from hypercache.protocol.types import (
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    QUEUED,
+    Attributed,
+    ErrorReply,
+    NoReply,
+    NullArray,
+    Pairs,
+    Push,
+    Verbatim,
+)
+
+Reply: TypeAlias = object
+
+__all__ = [
+    "NO_REPLY",
+    "NULL_ARRAY",
+    "OK",
+    "QUEUED",
+    "Attributed",
+    "ErrorReply",
+    "NoReply",
+    "NullArray",
+    "Pairs",
+    "Push",
+    "Reply",
+    "Verbatim",
+    "printable",
+]
+
+
+def printable(data: bytes) -> str:
+    """Bytes of a client as text for an error; what is not UTF-8 survives the way back."""
+    return data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,65 @@
+"""Build script: compiles the hot modules with mypyc where a C compiler is at hand.
+
+The same sources run interpreted where it is not. ``HYPERCACHE_COMPILE`` decides:
+``auto`` (the default) compiles when a compiler is found, ``1`` insists on it and
+``0`` installs pure Python.
+"""
+
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import setup
+
+# Everything on the path of a command, from the bytes to the reply. Modules with
+# async functions, attrs classes or plain start-up work stay interpreted.
+HOT_FOLDERS = (
+    "hypercache/protocol",
+    "hypercache/keyspace",
+    "hypercache/engine",
+    "hypercache/commands",
+    "backends/hypercache_memory",
+)
+HOT_FILES = ("hypercache/backend.py", "hypercache/reply.py", "hypercache/transport/connection.py")
+INTERPRETED_MARK = "# mypyc: interpreted"
+
+
+def hot_modules() -> list[str]:
+    """Source files to compile: the hot folders, less those that say they stay interpreted."""
+    root = Path(__file__).parent
+    files = [root / name for name in HOT_FILES]
+    for folder in HOT_FOLDERS:
+        files += sorted((root / folder).glob("*.py"))
+    return [
+        str(file.relative_to(root))
+        for file in files
+        if file.name != "__init__.py" and INTERPRETED_MARK not in file.read_text("utf-8")[:400]
+    ]
+
+
+def has_compiler() -> bool:
+    """Whether a C compiler and the Python headers are there."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    return any(shutil.which(name) for name in (compiler, "cc", "gcc", "clang")) and header.exists()
+
+
+def extensions() -> list[object]:
+    """The mypyc extension modules of this build; empty for a pure Python one."""
+    choice = os.environ.get("HYPERCACHE_COMPILE", "auto")
+    if choice == "0" or (choice == "auto" and not has_compiler()):
+        return []
+    os.environ.setdefault("MYPYPATH", os.pathsep.join(("backends", "plugins")))
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        if choice == "1":
+            raise
+        sys.stderr.write("mypyc is not available: installing pure Python\n")
+        return []
+    return list(mypycify(hot_modules(), opt_level="3", debug_level="0", group_name="hypercache"))
+
+
+setup(ext_modules=extensions())
