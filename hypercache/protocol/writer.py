@@ -1,0 +1,259 @@
+"""Python values as RESP2 or RESP3 bytes; ``types`` says which value becomes what."""
+
+from typing import Final
+
+from librt.strings import BytesWriter
+from mypy_extensions import i64
+
+from hypercache.protocol.doubles import format_double
+from hypercache.protocol.types import (
+    OK,
+    Attributed,
+    ErrorReply,
+    NoReply,
+    NullArray,
+    Pairs,
+    Push,
+    Verbatim,
+)
+
+# Values beyond this go out as chunks of their own, uncopied.
+_BIG: Final = 8 * 1024
+# The buffer is emptied into a chunk beyond this, which bounds its capacity.
+_CHUNK: Final = 64 * 1024
+
+_SHORT: Final = 1024
+_BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % n for n in range(_SHORT + 1)]
+_INTEGERS: Final[list[bytes]] = [b":%d\r\n" % n for n in range(_SHORT + 1)]
+_ARRAY_HEADERS: Final[list[bytes]] = [b"*%d\r\n" % n for n in range(_SHORT + 1)]
+_STATUSES: Final[dict[str, bytes]] = {
+    word: b"+" + word.encode() + b"\r\n" for word in ("OK", "QUEUED", "PONG")
+}
+_OK: Final = b"+OK\r\n"
+_CRLF: Final = b"\r\n"
+_MAX_INTEGER: Final = 2**63 - 1
+_MIN_INTEGER: Final = -(2**63)
+
+
+class ReplyWriter:
+    """Collects encoded replies until ``take``.
+
+    ``version`` is that of the client whose replies are written, 2 or 3. Encoding a value that
+    is no reply is a ``TypeError``.
+    """
+
+    def __init__(self, version: i64 = 2) -> None:
+        self.version: i64 = version
+        self._out = BytesWriter()
+        self._chunks: list[bytes] = []
+        self._flushed: i64 = 0
+
+    @property
+    def size(self) -> i64:
+        """How many bytes wait to be taken."""
+        return self._flushed + len(self._out)
+
+    def take(self) -> list[bytes]:
+        """Everything written since the last time, in order; mostly one chunk, or none."""
+        if len(self._out) > 0:
+            self._flush()
+        chunks = self._chunks
+        if chunks:
+            self._chunks = []
+            self._flushed = 0
+        return chunks
+
+    def take_bytes(self) -> bytes:
+        """Like ``take``, in one piece."""
+        return b"".join(self.take())
+
+    def write(self, value: object) -> None:
+        """Encodes any reply."""
+        if isinstance(value, bytes):
+            self.write_bulk(value)
+        elif value is None:
+            self.write_null()
+        elif isinstance(value, str):
+            self.write_status(value)
+        elif isinstance(value, bool):
+            self._write_bool(value)
+        elif isinstance(value, int):
+            self.write_integer(value)
+        elif isinstance(value, list):
+            self.write_array_header(len(value))
+            for item in value:
+                self.write(item)
+        else:
+            self._write_rare(value)
+
+    def write_bulk(self, data: bytes) -> None:
+        """A bulk string."""
+        size: i64 = len(data)
+        out = self._out
+        if size <= _SHORT:
+            out.write(_BULK_HEADERS[size])
+            out.write(data)
+        else:
+            out.write(b"$%d\r\n" % size)
+            if size <= _BIG:
+                out.write(data)
+            else:
+                self._flush()
+                self._chunks.append(data)
+                self._flushed += size
+        out.write(_CRLF)
+        if len(out) > _CHUNK:
+            self._flush()
+
+    def write_integer(self, number: int) -> None:
+        """An integer; beyond 64 bits a big number, in RESP2 a bulk string."""
+        if 0 <= number <= _SHORT:
+            self._out.write(_INTEGERS[number])
+        elif _MIN_INTEGER <= number <= _MAX_INTEGER:
+            self._write_line(b":%d\r\n" % number)
+        elif self.version == 2:
+            self.write_bulk(b"%d" % number)
+        else:
+            self._write_line(b"(%d\r\n" % number)
+
+    def write_status(self, text: str) -> None:
+        """A simple string; a line break in it becomes a space."""
+        if text == OK:
+            self._out.write(_OK)
+            return
+        line = _STATUSES.get(text)
+        self._write_line(b"+" + _one_line(text) + _CRLF if line is None else line)
+
+    def write_error(self, text: str) -> None:
+        """An error, code word first; a line break in it becomes a space."""
+        self._write_line(b"-" + _one_line(text.strip("\r\n")) + _CRLF)
+
+    def write_null(self) -> None:
+        """The null of a bulk string."""
+        self._out.write(b"$-1\r\n" if self.version == 2 else b"_\r\n")
+
+    def write_null_array(self) -> None:
+        """The null of an aggregate."""
+        self._out.write(b"*-1\r\n" if self.version == 2 else b"_\r\n")
+
+    def write_array_header(self, count: i64) -> None:
+        """The head of an array: ``count`` values must follow."""
+        if count <= _SHORT:
+            self._write_line(_ARRAY_HEADERS[count])
+        else:
+            self._write_line(b"*%d\r\n" % count)
+
+    def write_map_header(self, count: i64) -> None:
+        """The head of a map: ``count`` keys and values must follow, in turn."""
+        if self.version == 2:
+            self.write_array_header(count * 2)
+        else:
+            self._write_line(b"%%%d\r\n" % count)
+
+    def write_set_header(self, count: i64) -> None:
+        """The head of a set: ``count`` values must follow."""
+        if self.version == 2:
+            self.write_array_header(count)
+        else:
+            self._write_line(b"~%d\r\n" % count)
+
+    def write_push_header(self, count: i64) -> None:
+        """The head of a push: ``count`` values must follow, the first its type."""
+        if self.version == 2:
+            self.write_array_header(count)
+        else:
+            self._write_line(b">%d\r\n" % count)
+
+    def write_double(self, value: float) -> None:
+        """A double; in RESP2 a bulk string."""
+        if self.version == 2:
+            self.write_bulk(format_double(value))
+        else:
+            self._write_line(b"," + format_double(value) + _CRLF)
+
+    def _write_bool(self, value: bool) -> None:
+        if self.version == 2:
+            self._out.write(b":1\r\n" if value else b":0\r\n")
+        else:
+            self._out.write(b"#t\r\n" if value else b"#f\r\n")
+
+    def _write_rare(self, value: object) -> None:
+        if isinstance(value, float):
+            self.write_double(value)
+        elif isinstance(value, ErrorReply):
+            self.write_error(value.text)
+        elif isinstance(value, NullArray):
+            self.write_null_array()
+        elif isinstance(value, tuple):
+            self.write_array_header(len(value))
+            for item in value:
+                self.write(item)
+        elif isinstance(value, dict):
+            self.write_map_header(len(value))
+            self._write_items(value)
+        elif isinstance(value, Pairs):
+            self._write_pairs(value)
+        elif isinstance(value, (set, frozenset)):
+            self.write_set_header(len(value))
+            for item in value:
+                self.write(item)
+        elif isinstance(value, Push):
+            self.write_push_header(len(value.items))
+            for item in value.items:
+                self.write(item)
+        elif isinstance(value, Verbatim):
+            self._write_verbatim(value)
+        elif isinstance(value, Attributed):
+            if self.version != 2:
+                self._write_line(b"|%d\r\n" % len(value.attributes))
+                self._write_items(value.attributes)
+            self.write(value.value)
+        elif not isinstance(value, NoReply):
+            raise TypeError(f"not a reply: {type(value).__name__}")
+
+    def _write_items(self, items: dict[object, object]) -> None:
+        for key, value in items.items():
+            self.write(key)
+            self.write(value)
+
+    def _write_pairs(self, pairs: Pairs) -> None:
+        nested = self.version != 2
+        self.write_array_header(len(pairs.items) * (1 if nested else 2))
+        for first, second in pairs.items:
+            if nested:
+                self.write_array_header(2)
+            self.write(first)
+            self.write(second)
+
+    def _write_verbatim(self, value: Verbatim) -> None:
+        if self.version == 2:
+            self.write_bulk(value.text)
+        else:
+            self._write_line(b"=%d\r\n%b:" % (len(value.text) + 4, value.form))
+            self._write_line(value.text)
+            self._write_line(_CRLF)
+
+    def _write_line(self, line: bytes) -> None:
+        self._out.write(line)
+        if len(self._out) > _CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Empties the buffer into a chunk."""
+        out = self._out
+        chunk = out.getvalue()
+        self._chunks.append(chunk)
+        self._flushed += len(chunk)
+        out.truncate(0)
+
+
+def encode(value: object, version: i64) -> bytes:
+    """One reply by itself, for another session than the one being served."""
+    writer = ReplyWriter(version)
+    writer.write(value)
+    return writer.take_bytes()
+
+
+def _one_line(text: str) -> bytes:
+    """Text that cannot end the line of a simple string or error early."""
+    return text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ")
