@@ -1,0 +1,128 @@
+"""From figures to a report: medians, ratios to the baseline round by round, and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The figures of one server in one round under one load of a part."""
+
+    part: str
+    load: str
+    server: str
+    round: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of a report: the figure's name, its heading, its digits, and if a ratio is shown."""
+
+    name: str
+    heading: str
+    digits: int
+    ratio: bool = True
+
+
+THROUGHPUT = (
+    Metric("rps", "requests/s", 0),
+    Metric("p50_ms", "p50 ms", 3),
+    Metric("p99_ms", "p99 ms", 3),
+    Metric("cpu_us", "CPU us/request", 2),
+)
+METRICS = {
+    "commands": THROUGHPUT,
+    "values": THROUGHPUT,
+    "clients": THROUGHPUT,
+    "latency": (
+        Metric("probe_p99_ms", "p99 ms", 2),
+        Metric("probe_p999_ms", "p99.9 ms", 2),
+        Metric("probe_max_ms", "longest ms", 2),
+    ),
+    "memory": (
+        Metric("rss_per_key", "RSS B/key", 1),
+        Metric("used_per_key", "used_memory B/key", 1),
+        Metric("used_of_rss", "used_memory % of RSS", 1, ratio=False),
+    ),
+    "idle": (
+        Metric("rss_per_connection", "RSS B/connection", 0),
+        Metric("idle_cpu_ms", "CPU ms per s", 2, ratio=False),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Ratios of a server to the baseline: their median, smallest and largest."""
+
+    middle: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{self.middle:.2f}"
+        return f"{self.middle:.2f} ({self.low:.2f}-{self.high:.2f})"
+
+
+def ratio(values: dict[int, float], baseline: dict[int, float]) -> Ratio | None:
+    """Ratios within each round that both servers completed; None where there is none.
+
+    Rounds are compared one by one because the machine's speed drifts: what slows one round
+    slows all servers in it.
+    """
+    found = [values[n] / baseline[n] for n in values if baseline.get(n)]
+    return Ratio(median(found), min(found), max(found)) if found else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header; the first two columns are names, the others figures."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def render(self, title: str) -> str:
+        """The table in aligned columns, which Markdown reads too; ``title`` is its first line."""
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        rule = [f"{'-' * (width - 1)}{'-' if n < 2 else ':'}" for n, width in enumerate(widths)]
+        lines = [_line(row, widths) for row in (self.header, rule, *self.rows)]
+        return "\n".join([title, "", *lines])
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    pairs = enumerate(zip(row, widths, strict=True))
+    cells = (cell.ljust(width) if n < 2 else cell.rjust(width) for n, (cell, width) in pairs)
+    return f"| {' | '.join(cells)} |"
+
+
+def table(part: str, measurements: Sequence[Measurement], baseline: str) -> Table:
+    """A row for each load and server of a part: medians, then ratios to the baseline."""
+    metrics = METRICS[part]
+    rated = [metric for metric in metrics if metric.ratio]
+    header = ["load", "server", *(metric.heading for metric in metrics)]
+    header += [f"x {metric.heading.split()[0]}" for metric in rated]
+    grouped: dict[str, dict[str, list[Measurement]]] = {}
+    for one in measurements:
+        if one.part == part:
+            grouped.setdefault(one.load, {}).setdefault(one.server, []).append(one)
+    rows = []
+    for load, servers in grouped.items():
+        for number, (server, runs) in enumerate(servers.items()):
+            row = ["" if number else load, server]
+            for metric in metrics:
+                row.append(f"{median(_values(runs, metric).values()):,.{metric.digits}f}")
+            for metric in rated:
+                base = _values(servers.get(baseline, []), metric)
+                compared = None if server == baseline else ratio(_values(runs, metric), base)
+                row.append(str(compared or ""))
+            rows.append(row)
+    return Table(header, rows)
+
+
+def _values(runs: Sequence[Measurement], metric: Metric) -> dict[int, float]:
+    return {run.round: run.figures[metric.name] for run in runs}
