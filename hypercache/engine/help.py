@@ -1,0 +1,94 @@
+"""HELP of the container commands (CONFIG HELP, ...), and containers nobody declared.
+
+Both follow from the sub-commands' declarations.
+"""
+
+from typing import TYPE_CHECKING
+
+from hypercache.engine.command import CATEGORIES, GROUPS, Command, Declaration
+from hypercache.engine.grammar import BLOCK, ONEOF, PURE_TOKEN, Argument
+
+if TYPE_CHECKING:
+    from hypercache.engine.context import Context
+
+
+class Help:
+    """The function behind HELP of one container."""
+
+    def __init__(self) -> None:
+        self.container: Command | None = None
+
+    def run(self, context: "Context", args: list[bytes]) -> object:
+        """The lines that HELP answers: each sub-command with its arguments, then its summary."""
+        container = self.container
+        assert container is not None and container.subcommands is not None
+        title = container.name.decode().upper()
+        lines: list[object] = [f"{title} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+        if container.minimum == 1:
+            lines += ["(no subcommand)", f"    {container.declaration.summary}"]
+        for name in sorted(container.subcommands):
+            if name == b"help":
+                continue
+            declaration = container.subcommands[name].declaration
+            words = [describe(each) for each in declaration.arguments]
+            lines.append(" ".join([name.decode().upper()] + words))
+            lines.append(f"    {declaration.summary}")
+        lines += ["HELP", "    Print this help."]
+        return lines
+
+
+def container_declaration(members: list[Declaration]) -> Declaration:
+    """The declaration of a container that has sub-commands only."""
+    name = members[0].words[0].upper()
+    group = members[0].group
+    first = min([[int(part) for part in each.since.split(".")] for each in members])
+    return Declaration(
+        f"{name} subcommand",
+        None,
+        group=group,
+        since=".".join([str(part) for part in first]),
+        summary=f"Holds the sub-commands of {name}.",
+        complexity="Depends on subcommand.",
+        categories=f"-{GROUPS[group]}" if GROUPS[group] else "",
+        arity=-2,
+    )
+
+
+def help_declaration(container: Declaration) -> Declaration:
+    """The declaration of a container's HELP."""
+    name = container.words[0].upper()
+    kept = [
+        CATEGORIES[bit]
+        for bit in range(len(CATEGORIES))
+        if container.categories & (1 << bit) and CATEGORIES[bit] not in ("fast", "slow")
+    ]
+    return Declaration(
+        f"{name} HELP",
+        None,
+        group=container.group,
+        since=container.since,
+        summary=f"List the sub-commands of {name}.",
+        complexity="O(1)",
+        flags="loading stale",
+        categories=" ".join(kept),
+        container=name,
+    )
+
+
+def describe(argument: Argument) -> str:
+    """An argument as HELP shows it: ``[COUNT <count>]``, ``<key> [<key> ...]``."""
+    if argument.type == ONEOF:
+        text = "|".join([describe(each) for each in argument.arguments])
+    elif argument.type == BLOCK:
+        text = " ".join([describe(each) for each in argument.arguments])
+    elif argument.type == PURE_TOKEN:
+        text = str(argument.token)
+    else:
+        text = f"<{argument.display}>"
+    if argument.type == ONEOF and not argument.optional:
+        text = f"({text})"
+    if argument.token is not None and argument.type != PURE_TOKEN:
+        text = f"{argument.token} {text}"
+    if argument.multiple:
+        text += f" [{text} ...]"
+    return f"[{text}]" if argument.optional else text
