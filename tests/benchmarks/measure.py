@@ -12,6 +12,7 @@ import io
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .servers import HOST, BenchmarkError, Client, Server, encode
@@ -89,21 +90,32 @@ class Runner:
         figures["cpu_us"] = (server.cpu_seconds() - before) / requests * 1e6
         return figures
 
-    def pauses(self, server: Server, load: Load, seconds: float) -> Figures:
-        """What one client sees that sends PING every millisecond while ``load`` runs."""
+    @contextlib.contextmanager
+    def background(self, server: Server, load: Load) -> Iterator[None]:
+        """Keep ``load`` running for the length of a with block.
+
+        Raises:
+            BenchmarkError: it ended before the block did.
+        """
         command = [self.program, *load.arguments(server.port, 1_000_000_000)]
         quiet = subprocess.DEVNULL
-        background = subprocess.Popen(command, stdout=quiet, stderr=quiet)
+        process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
         try:
-            time.sleep(min(0.5, seconds / 4))
-            waits = probe(server.port, seconds)
-            if background.poll() is not None:
-                raise BenchmarkError("the load beside the probe ended early")
-        except TimeoutError:
-            raise BenchmarkError(f"no answer to PING within {self.timeout:.0f} s") from None
+            yield
+            if process.poll() is not None:
+                raise BenchmarkError("the load in the background ended early")
         finally:
-            background.kill()
-            background.wait()
+            process.kill()
+            process.wait()
+
+    def pauses(self, server: Server, load: Load, seconds: float) -> Figures:
+        """What one client sees that sends PING every millisecond while ``load`` runs."""
+        with self.background(server, load):
+            time.sleep(min(0.5, seconds / 4))
+            try:
+                waits = probe(server.port, seconds)
+            except TimeoutError:
+                raise BenchmarkError("a PING was not answered in time") from None
         return {
             "probe_p99_ms": percentile(waits, 0.99) * 1e3,
             "probe_p999_ms": percentile(waits, 0.999) * 1e3,

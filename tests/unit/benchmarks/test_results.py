@@ -4,6 +4,7 @@ import pytest
 
 from tests.benchmarks.compare import main, parse_arguments, plan
 from tests.benchmarks.measure import Load, parse_csv, percentile
+from tests.benchmarks.profile_server import count_stacks
 from tests.benchmarks.results import Measurement, Ratio, ratio, table
 from tests.benchmarks.servers import BenchmarkError, ServerSpec, encode, parse_info
 
@@ -112,6 +113,12 @@ def test_load_as_text_and_as_arguments() -> None:
     words = load.arguments(6379, 500)
     assert words[words.index("-t") + 1] == "ping_mbulk"
     assert words[words.index("-n") + 1] == "500"
+
+
+def test_collapsed_stacks_of_py_spy() -> None:
+    own, total = count_stacks("main (a.py:1);get (a.py:9) 3\nmain (a.py:1) 1\n")
+    assert own == {"get (a.py:9)": 3, "main (a.py:1)": 1}
+    assert total == {"main (a.py:1)": 4, "get (a.py:9)": 3}
 
 
 @pytest.mark.parametrize(
