@@ -54,16 +54,7 @@ class MemoryDatabase(Database):
         return self._entries.get(key)
 
     def put(self, key: bytes, value: bytes, expire: i64) -> Entry:
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._insert(key, value)
-        else:
-            self._release(entry.value)
-            entry.value = value
-        self._used += bytes_block(len(value))
-        if entry.expire != expire:
-            self._set_deadline(key, entry, expire)
-        return entry
+        return self._store(key, value, bytes_block(len(value)), expire)
 
     def _insert(self, key: bytes, value: object) -> Entry:
         entry = Entry(value, NO_EXPIRE, 0, len(self._pool))

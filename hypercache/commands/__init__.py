@@ -1,20 +1,15 @@
-"""The commands: one module a group, each command one declared function."""
+"""The commands, one module a group. What a module declares is registered by `load`."""
 
-import importlib
-import pkgutil
+from importlib import import_module
+from pkgutil import iter_modules
 
-from hypercache.engine.command import Declaration, declared_in
+from hypercache.engine.command import declared_in
 from hypercache.engine.registry import Registry
 
 
 def load(registry: Registry) -> None:
-    """Import every module of this package and register the commands that it declares.
-
-    Raises `hypercache.engine.grammar.GrammarError` for a declaration that contradicts
-    itself or another one.
-    """
-    declarations: list[Declaration] = []
-    for found in sorted(pkgutil.iter_modules(__path__, f"{__name__}."), key=lambda each: each.name):
-        importlib.import_module(found.name)
-        declarations += declared_in(found.name)
-    registry.add(declarations)
+    """Register the commands of every module of this package."""
+    for module in sorted(iter_modules(__path__), key=lambda found: found.name):
+        name = f"{__name__}.{module.name}"
+        import_module(name)
+        registry.add(declared_in(name))

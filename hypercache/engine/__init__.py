@@ -1,0 +1,1 @@
+"""From a request to a reply: sessions, guards, dispatch, transactions, journal and gates."""

@@ -1,0 +1,117 @@
+"""Who asks: the state of a client that commands may read and change.
+
+A `Context` knows nothing of bytes or sockets: a network client, a script, the REST API and a
+test each have one. `hypercache.engine.session.Session` adds the protocol to it.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
+
+from hypercache.engine.guards import AUTH_BIT, NO_MULTI_BIT, QUEUE_BIT
+from hypercache.keyspace.keyspace import Keyspace
+
+if TYPE_CHECKING:
+    from hypercache.engine.command import Command
+    from hypercache.engine.engine import Engine
+
+# What CLIENT REPLY says of the replies to come.
+REPLY_ON: Final = 0
+REPLY_OFF: Final = 1
+REPLY_SKIP: Final = 2  # this command's reply
+REPLY_SKIP_NEXT: Final = 3  # the next command's
+
+
+class Queued:
+    """A command that waits for EXEC."""
+
+    __slots__ = ("args", "command")
+
+    def __init__(self, command: "Command", args: list[bytes]) -> None:
+        self.command = command
+        self.args = args
+
+
+class Watched:
+    """A key under WATCH; ``expired`` when it was past its deadline already at that time."""
+
+    __slots__ = ("database", "expired", "key")
+
+    def __init__(self, database: int, key: bytes, expired: bool) -> None:
+        self.database = database
+        self.key = key
+        self.expired = expired
+
+
+class Context:
+    """A client's identity and state; what a command function gets beside its arguments.
+
+    ``armed`` holds the bits of the guards (see `hypercache.engine.guards`) that this client's
+    state puts in force; the methods that change such a state keep it true.
+    Times are Unix microseconds.
+    """
+
+    def __init__(self, engine: "Engine", identity: int, db: Keyspace) -> None:
+        self.engine = engine
+        self.id = identity
+        self.db = db
+        self.version = 2
+        self.armed: i64 = 0
+        self.authenticated = True
+        self.user = "default"
+        self.name = b""
+        self.library_name = b""
+        self.library_version = b""
+        self.address = ""
+        self.local_address = ""
+        self.created: i64 = 0
+        self.active: i64 = 0
+        self.last_command: Command | None = None
+        self.reply_mode = REPLY_ON
+        self.no_evict = False
+        self.no_touch = False
+        self.is_unix = False
+        self.is_local = True
+        # A client that ends: after its replies are sent, or at once.
+        self.closing = False
+        # MULTI: the queue, None outside; whether queueing failed; whether a watched key changed.
+        self.queue: list[Queued] | None = None
+        self.queue_bytes: i64 = 0
+        self.queue_failed = False
+        self.in_exec = False
+        self.watch_broken = False
+        self.watched: list[Watched] = []
+        # Journal offset after this client's last write: what WAIT and reply gates look at.
+        self.written: i64 = 0
+        # Parked: waiting for something (see hypercache.engine.waiting).
+        self.blocked = False
+
+    def select(self, index: int) -> None:
+        """Make a database the current one; the index is valid."""
+        self.db = self.engine.keyspaces[index]
+
+    def set_authenticated(self, user: str) -> None:
+        """The client has proven who it is."""
+        self.user = user
+        self.authenticated = True
+        self.rearm()
+
+    def set_queueing(self, queueing: bool) -> None:
+        """Enter MULTI with an empty queue, or leave it."""
+        self.queue = [] if queueing else None
+        self.queue_bytes = 0
+        self.queue_failed = False
+        self.rearm()
+
+    def set_version(self, version: int) -> None:
+        """Speak RESP2 or RESP3 from the reply to this very request on."""
+        self.version = version
+
+    def rearm(self) -> None:
+        """Put in force the guards that the client's state asks for."""
+        armed: i64 = 0
+        if not self.authenticated:
+            armed |= AUTH_BIT
+        if self.queue is not None:
+            armed |= QUEUE_BIT | NO_MULTI_BIT
+        self.armed = armed

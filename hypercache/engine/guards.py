@@ -1,0 +1,191 @@
+"""What may stand between a command and its execution, in Redis' order (processCommand).
+
+A guard has a bit. A command carries the bits of the guards that could concern it, fixed when
+it is registered; the server and each client carry the bits of the guards now in force. In
+the usual case no bit is in both, and all guards together cost one test. Otherwise the
+guards whose bits meet are asked in turn; the first that raises decides.
+
+Two guards have no bit because they always apply and come first: the lookup
+(`Registry.find`) and the number of arguments.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
+
+from hypercache.engine.command import (
+    ALLOW_BUSY,
+    DENYOOM,
+    LOADING,
+    NO_AUTH,
+    NO_MULTI,
+    PROTECTED,
+    STALE,
+    WRITE,
+    Command,
+)
+from hypercache.reply import ErrorReply
+
+if TYPE_CHECKING:
+    from hypercache.engine.context import Context
+    from hypercache.engine.engine import Engine
+
+Check = Callable[["Engine", "Context", Command], None]
+
+PROTECTED_BIT: Final[i64] = 1 << 0
+AUTH_BIT: Final[i64] = 1 << 1
+NO_MULTI_BIT: Final[i64] = 1 << 2
+MEMORY_BIT: Final[i64] = 1 << 3
+DISK_BIT: Final[i64] = 1 << 4
+REPLICAS_BIT: Final[i64] = 1 << 5
+READONLY_BIT: Final[i64] = 1 << 6
+SUBSCRIBED_BIT: Final[i64] = 1 << 7
+STALE_BIT: Final[i64] = 1 << 8
+LOADING_BIT: Final[i64] = 1 << 9
+BUSY_BIT: Final[i64] = 1 << 10
+QUEUE_BIT: Final[i64] = 1 << 11
+
+# Commands that RESP2 allows between SUBSCRIBE and UNSUBSCRIBE.
+_SUBSCRIBER_COMMANDS: Final = frozenset(
+    (
+        b"ping",
+        b"quit",
+        b"reset",
+        b"subscribe",
+        b"unsubscribe",
+        b"psubscribe",
+        b"punsubscribe",
+        b"ssubscribe",
+        b"sunsubscribe",
+    )
+)
+# Commands that a client inside MULTI runs at once.
+_UNQUEUED_COMMANDS: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+
+
+class Guard:
+    """One rule: its bit, and the check that raises `ErrorReply` where the rule forbids."""
+
+    def __init__(self, bit: i64, check: Check) -> None:
+        self.bit: i64 = bit
+        self.check = check
+
+
+def protected(engine: "Engine", context: "Context", command: Command) -> None:
+    """DEBUG and MODULE need the operator's leave, in general or for local clients."""
+    word = command.name.split(b"|")[0].decode().upper()
+    allowed = engine.protected_commands.get(word, "no")
+    if allowed == "yes" or (allowed == "local" and context.is_local):
+        return
+    raise ErrorReply(
+        f"ERR {word} command not allowed. If the enable-{word.lower()}-command option is set to "
+        f'"local", you can run it from a local connection, otherwise you need to set this option '
+        f"in the configuration file, and then restart the server."
+    )
+
+
+def authentication(engine: "Engine", context: "Context", command: Command) -> None:
+    """Strangers may only log in."""
+    raise ErrorReply("NOAUTH Authentication required.")
+
+
+def not_in_transaction(engine: "Engine", context: "Context", command: Command) -> None:
+    """Some commands cannot wait for EXEC."""
+    raise ErrorReply("ERR Command not allowed inside a transaction")
+
+
+def memory(engine: "Engine", context: "Context", command: Command) -> None:
+    """No command that may grow the data once maxmemory is reached; EXEC if its queue has one."""
+    if command.name == b"exec":
+        queue = context.queue or []
+        if not any(queued.command.flags & DENYOOM for queued in queue):
+            return
+    if engine.over_memory():
+        raise ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
+
+
+def disk(engine: "Engine", context: "Context", command: Command) -> None:
+    """No writes while persistence fails and the settings say that this matters."""
+    raise ErrorReply(engine.disk_error)
+
+
+def replicas(engine: "Engine", context: "Context", command: Command) -> None:
+    """No writes with fewer good replicas than min-replicas-to-write."""
+    raise ErrorReply("NOREPLICAS Not enough good replicas to write.")
+
+
+def readonly(engine: "Engine", context: "Context", command: Command) -> None:
+    """A replica takes writes from its primary only."""
+    raise ErrorReply("READONLY You can't write against a read only replica.")
+
+
+def subscribed(engine: "Engine", context: "Context", command: Command) -> None:
+    """A RESP2 subscriber could not tell a reply from a message."""
+    raise ErrorReply(
+        f"ERR Can't execute '{command.name.decode()}': only (P|S)SUBSCRIBE / "
+        "(P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )
+
+
+def stale(engine: "Engine", context: "Context", command: Command) -> None:
+    """A replica without its primary serves old data only if told to."""
+    raise ErrorReply(
+        "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+    )
+
+
+def loading(engine: "Engine", context: "Context", command: Command) -> None:
+    """Nothing is served from data that are not complete yet."""
+    raise ErrorReply("LOADING Redis is loading the dataset in memory")
+
+
+def busy(engine: "Engine", context: "Context", command: Command) -> None:
+    """A script that runs too long: only what may stop it."""
+    raise ErrorReply(
+        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+    )
+
+
+#: The guards in the order in which they are asked. MULTI's queue comes after them all.
+GUARDS: Final = [
+    Guard(PROTECTED_BIT, protected),
+    Guard(AUTH_BIT, authentication),
+    Guard(NO_MULTI_BIT, not_in_transaction),
+    Guard(MEMORY_BIT, memory),
+    Guard(DISK_BIT, disk),
+    Guard(REPLICAS_BIT, replicas),
+    Guard(READONLY_BIT, readonly),
+    Guard(SUBSCRIBED_BIT, subscribed),
+    Guard(STALE_BIT, stale),
+    Guard(LOADING_BIT, loading),
+    Guard(BUSY_BIT, busy),
+]
+
+
+def guards_of(command: Command) -> i64:
+    """The bits of all guards that could concern a command, from its declared flags."""
+    bits: i64 = 0
+    if command.flags & PROTECTED:
+        bits |= PROTECTED_BIT
+    if not command.flags & NO_AUTH:
+        bits |= AUTH_BIT
+    if command.flags & NO_MULTI:
+        bits |= NO_MULTI_BIT
+    if command.flags & DENYOOM or command.name == b"exec":
+        bits |= MEMORY_BIT
+    if command.flags & WRITE or command.name == b"ping":
+        bits |= DISK_BIT
+    if command.flags & WRITE:
+        bits |= REPLICAS_BIT | READONLY_BIT
+    if command.name not in _SUBSCRIBER_COMMANDS:
+        bits |= SUBSCRIBED_BIT
+    if not command.flags & STALE:
+        bits |= STALE_BIT
+    if not command.flags & LOADING:
+        bits |= LOADING_BIT
+    if not command.flags & ALLOW_BUSY:
+        bits |= BUSY_BIT
+    if command.name not in _UNQUEUED_COMMANDS:
+        bits |= QUEUE_BIT
+    return bits

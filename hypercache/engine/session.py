@@ -1,0 +1,146 @@
+"""One client: bytes in, bytes out, no I/O.
+
+A transport feeds what it reads to `Session.receive` and sends what then lies in
+`Session.output`; the engine calls the transport's `Outlet` when there is output or when the
+client must go. Everything between is here and in the engine, so the reactor, a TLS stream
+and a test drive the very same object.
+"""
+
+from typing import TYPE_CHECKING
+
+from mypy_extensions import i64, mypyc_attr
+
+from hypercache.engine.context import Context
+from hypercache.keyspace.keyspace import Keyspace
+from hypercache.protocol.errors import ProtocolError
+from hypercache.protocol.parser import RequestParser
+from hypercache.protocol.writer import encode
+
+if TYPE_CHECKING:
+    from hypercache.engine.engine import Engine
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Outlet:
+    """What a transport does for a session. Neither method may raise for bad luck."""
+
+    def deliver(self) -> None:
+        """Send from ``session.output`` what can be sent now, and the rest when it can."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Drop the connection without sending more. Ends with `Engine.disconnect`."""
+        raise NotImplementedError
+
+
+class Held:
+    """Replies that wait for their gate to pass ``offset``."""
+
+    __slots__ = ("chunks", "offset")
+
+    def __init__(self, offset: i64, chunks: list[bytes]) -> None:
+        self.offset = offset
+        self.chunks = chunks
+
+
+class Session(Context):
+    """A client that speaks RESP.
+
+    ``output`` are encoded replies ready to leave; the transport takes them with `take`.
+    ``held`` are replies behind a reply gate, in order. ``output_bytes`` counts both and what
+    the transport reports unsent with `unsent`.
+    """
+
+    def __init__(self, engine: "Engine", identity: int, db: Keyspace, outlet: Outlet) -> None:
+        super().__init__(engine, identity, db)
+        self.outlet = outlet
+        self.parser = RequestParser()
+        self.output: list[bytes] = []
+        self.output_bytes: i64 = 0
+        self.unsent: i64 = 0
+        self.held: list[Held] = []
+        # In the engine's list of sessions whose output is to be delivered.
+        self.outgoing = False
+        self.bytes_in: i64 = 0
+        self.bytes_out: i64 = 0
+        # When the output grew beyond the soft limit, 0 when it is below.
+        self.soft_limit_since: i64 = 0
+        self.descriptor = -1
+
+    def receive(self, data: bytes) -> None:
+        """Execute every complete request in the bytes received so far."""
+        engine = self.engine
+        engine.bytes_in += len(data)
+        self.bytes_in += len(data)
+        self.parser.feed(data)
+        if not self.blocked:
+            self.run()
+
+    def run(self) -> None:
+        """Execute complete requests until none is left, or the client waits or ends."""
+        engine = self.engine
+        writer = engine.writer
+        parser = self.parser
+        engine.enter(self)
+        try:
+            while not self.closing:
+                args = parser.next()
+                if args is None:
+                    break
+                engine.serve(self, args)
+                if self.blocked:
+                    break
+                if writer.size > 1048576:
+                    self.collect()
+        except ProtocolError as error:
+            engine.protocol_error(self, error.text)
+        finally:
+            self.collect()
+            engine.leave(self)
+
+    def collect(self) -> None:
+        """Take over what the engine has written for this client so far."""
+        engine = self.engine
+        size = engine.writer.size
+        if size > 0:
+            self.output.extend(engine.writer.take())
+            self.output_bytes += size
+            if not self.outgoing:
+                self.outgoing = True
+                engine.outgoing.append(self)
+            if engine.limits_output and engine.is_over_output_limit(self):
+                self.closing = True
+
+    def push(self, value: object) -> None:
+        """Send a value that is no reply to a request (a message, or a parked reply)."""
+        if self.engine.serving is self:
+            self.engine.writer.write(value)
+            return
+        chunk = encode(value, self.version)
+        self.output.append(chunk)
+        self.output_bytes += len(chunk)
+        self.engine.schedule(self)
+        if self.engine.limits_output and self.engine.is_over_output_limit(self):
+            self.engine.kill(self)
+
+    def take(self) -> list[bytes]:
+        """The chunks ready to be sent, which become the transport's."""
+        chunks = self.output
+        self.output = []
+        return chunks
+
+    def sent(self, count: i64) -> None:
+        """The transport reports that ``count`` bytes have left."""
+        self.output_bytes -= count
+        self.bytes_out += count
+        self.engine.bytes_out += count
+
+    def set_version(self, version: int) -> None:
+        """Speak RESP2 or RESP3 from the reply to this very request on."""
+        self.version = version
+        if self.engine.serving is self:
+            self.engine.writer.version = version
+
+    def rearm(self) -> None:
+        super().rearm()
+        self.parser.authenticated = self.authenticated

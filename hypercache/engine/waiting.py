@@ -1,0 +1,70 @@
+"""Commands that must wait, and the timers that end their waiting.
+
+A command function never waits: it returns a `Wait`, and the engine parks its client, serves
+others, and completes the reply when the wait is over. Until then the client's further
+requests stay unparsed.
+"""
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from mypy_extensions import i64, mypyc_attr
+
+if TYPE_CHECKING:
+    from hypercache.engine.engine import Engine
+    from hypercache.engine.session import Session
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Wait:
+    """Something to wait for. ``deadline`` is in Unix microseconds, 0 for none."""
+
+    deadline: i64
+
+    def __init__(self, deadline: i64) -> None:
+        self.deadline = deadline
+
+    def is_over(self, engine: "Engine") -> bool:
+        """Whether the awaited has happened; asked when gates move or awaited keys change."""
+        raise NotImplementedError
+
+    def reply(self, engine: "Engine") -> object:
+        """The reply once the wait is over or its deadline has passed."""
+        raise NotImplementedError
+
+
+class Parked:
+    """A client that waits, and for what; ``over`` once it has been answered."""
+
+    def __init__(self, session: "Session", wait: Wait) -> None:
+        self.session = session
+        self.wait = wait
+        self.over = False
+
+
+class Timers:
+    """Deadlines of parked clients, earliest first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Parked]] = []
+        self._count = 0
+
+    def add(self, deadline: int, parked: Parked) -> bool:
+        """Add a deadline; True when it is now the earliest."""
+        heappush(self._heap, (deadline, self._count, parked))
+        self._count += 1
+        return self._heap[0][2] is parked
+
+    def next_deadline(self) -> int:
+        """The earliest deadline of a client still waiting, -1 when there is none."""
+        while self._heap and self._heap[0][2].over:
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else -1
+
+    def pop_due(self, now: int) -> Parked | None:
+        """A client whose deadline has passed, or None."""
+        while self._heap and (self._heap[0][2].over or self._heap[0][0] <= now):
+            parked = heappop(self._heap)[2]
+            if not parked.over:
+                return parked
+        return None

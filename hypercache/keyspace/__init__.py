@@ -1,0 +1,1 @@
+"""A database as the commands see it: expiry, types and touched keys, over a Backend."""

@@ -1,0 +1,320 @@
+"""One numbered database, with Redis' rules on top of what the backend stores.
+
+`Keyspace.get` and `Keyspace.view` are the only doors through which a command reads a value,
+`Keyspace.set`, `Keyspace.edit` and `Keyspace.make` the only ones through which it writes.
+They own lazy expiry, WRONGTYPE, the before-change hook, the touched set and the removal of
+emptied keys: a command cannot forget them.
+"""
+
+from typing import Final, cast
+
+from mypy_extensions import i64
+
+from hypercache.backend import NO_EXPIRE, STRING, Database, Entry, StringValue, Value
+from hypercache.keyspace.changes import (
+    DEL,
+    EXPIRE,
+    EXPIRED,
+    FLUSH,
+    PERSIST,
+    Changes,
+    Edit,
+    Effect,
+    Event,
+    Touch,
+)
+from hypercache.keyspace.clock import Chance
+from hypercache.reply import ErrorReply
+
+WRONG_TYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
+# How often a random pick may hit an expired key before it is taken all the same.
+RANDOM_TRIES: Final = 100
+
+
+def kind_of(entry: Entry) -> int:
+    """The kind number of an entry's value."""
+    value = entry.value
+    return STRING if isinstance(value, bytes) else cast(Value, value).kind
+
+
+class Keyspace:
+    """A database under its number; SWAPDB exchanges the stores of two of them."""
+
+    def __init__(self, index: int, store: Database, changes: Changes, chance: Chance) -> None:
+        self.index = index
+        self.store = store
+        self.changes = changes
+        self.chance = chance
+
+    # Reading ---------------------------------------------------------------------------
+
+    def find(self, key: bytes) -> Entry | None:
+        """The entry of a live key, without counting the access; expires it if it is due."""
+        entry = self.store.find(key)
+        if entry is not None and entry.expire != NO_EXPIRE and entry.expire < self.changes.now:
+            self._expire(key)
+            return None
+        return entry
+
+    def view_any(self, key: bytes) -> Entry | None:
+        """The entry of a live key of any kind, counted as a hit or a miss."""
+        changes = self.changes
+        entry = self.store.find(key)
+        if entry is None:
+            changes.misses += 1
+            return None
+        if entry.expire != NO_EXPIRE and entry.expire < changes.now:
+            self._expire(key)
+            changes.misses += 1
+            return None
+        changes.hits += 1
+        if not changes.keep_access:
+            entry.access = changes.access
+        return entry
+
+    def get(self, key: bytes) -> bytes | None:
+        """The whole string under a key, or None; WRONGTYPE for other kinds."""
+        entry = self.view_any(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, bytes):
+            return value
+        text = self._string(value)
+        return text.read(0, text.length())
+
+    def view(self, key: bytes, kind: int) -> Value | None:
+        """The value under a key, to be read only; for strings use `get` or `slice`."""
+        entry = self.view_any(key)
+        return None if entry is None else self._typed(entry, kind)
+
+    def slice(self, key: bytes, start: int, stop: int) -> bytes:
+        """Bytes ``start <= i < stop`` of a string, empty when there are none."""
+        entry = self.view_any(key)
+        if entry is None:
+            return b""
+        value = entry.value
+        if isinstance(value, bytes):
+            return value[start:stop]
+        return self._string(value).read(start, stop)
+
+    def string_length(self, key: bytes) -> int:
+        """Length of the string under a key; 0 when there is none."""
+        entry = self.view_any(key)
+        if entry is None:
+            return 0
+        value = entry.value
+        return len(value) if isinstance(value, bytes) else self._string(value).length()
+
+    def _string(self, value: object) -> StringValue:
+        if isinstance(value, StringValue):
+            return value
+        raise ErrorReply(WRONG_TYPE)
+
+    def _typed(self, entry: Entry, kind: int) -> Value:
+        value = entry.value
+        if isinstance(value, bytes) or cast(Value, value).kind != kind:
+            raise ErrorReply(WRONG_TYPE)
+        return cast(Value, value)
+
+    # Writing ---------------------------------------------------------------------------
+
+    def set(self, key: bytes, value: bytes, expire: i64, event: Event) -> None:
+        """Store a string, replacing a value of any kind and its deadline."""
+        changes = self.changes
+        if changes.observed:
+            self.find(key)  # so that a key that is due counts as expired, not as overwritten
+        if changes.hooks:
+            self._before(key)
+        entry = self.store.put(key, value, expire)
+        entry.access = changes.access
+        changes.dirty += 1
+        if changes.observed:
+            changes.touched.append(Touch(self.index, key, event))
+
+    def edit(self, key: bytes, kind: int, event: Event) -> Value | None:
+        """The value under a key, to be changed in place; None when there is none.
+
+        What becomes of the change (removal when emptied, ``event``, the journal) is settled
+        after the command.
+        """
+        entry = self.find(key)
+        if entry is None:
+            return None
+        value = self._typed(entry, kind)
+        entry.access = self.changes.access
+        return self._edited(key, value, event)
+
+    def make(self, key: bytes, kind: int, event: Event) -> Value:
+        """`edit`, on a new empty value when there is none; one left empty is removed again."""
+        value = self.edit(key, kind, event)
+        if value is not None:
+            return value
+        if self.changes.hooks:
+            self._before(key)
+        entry = self.store.create(key, kind)
+        entry.access = self.changes.access
+        return self._edited(key, cast(Value, entry.value), event)
+
+    def edit_string(self, key: bytes, event: Event) -> StringValue:
+        """The string under a key as a value that is edited in place; made when there is none."""
+        entry = self.find(key)
+        if entry is None or not isinstance(entry.value, bytes):
+            return cast(StringValue, self.make(key, STRING, event))
+        if self.changes.hooks:
+            self._before(key)
+        text = entry.value
+        deadline = entry.expire
+        entry = self.store.create(key, STRING)
+        entry.access = self.changes.access
+        value = cast(StringValue, entry.value)
+        memory = value.memory()
+        value.write(0, text)
+        self.store.adjust(key, memory, value.memory())
+        if deadline != NO_EXPIRE:
+            self.store.expire(key, deadline)
+        return cast(StringValue, self._edited(key, value, event))
+
+    def _edited(self, key: bytes, value: Value, event: Event) -> Value:
+        changes = self.changes
+        for edit in changes.edits:
+            if edit.value is value:
+                return value
+        if changes.hooks:
+            self._before(key)
+        changes.edits.append(Edit(self.index, key, value, event))
+        return value
+
+    def settle(self, edit: Edit) -> None:
+        """Account for a value that was edited in place; called by the engine after a command."""
+        value = edit.value
+        key = edit.key
+        entry = self.store.find(key)
+        if entry is None or entry.value is not value:
+            return  # deleted or replaced by the same command, and accounted for there
+        memory = value.memory()
+        if memory != edit.memory:
+            self.store.adjust(key, edit.memory, memory)
+        count = value.changes - edit.changes
+        if count > 0:
+            self.changes.touch(self.index, key, edit.event)
+            self.changes.dirty += count - 1
+        if value.length() == 0 and value.kind != STRING:
+            self.store.unlink(key)
+            if count > 0 and self.changes.observed:
+                self.changes.touched.append(Touch(self.index, key, DEL))
+
+    def delete(self, key: bytes, event: Event = DEL) -> bool:
+        """Remove a live key; False when there is none."""
+        if self.find(key) is None:
+            return False
+        if self.changes.hooks:
+            self._before(key)
+        self.store.unlink(key)
+        self.changes.touch(self.index, key, event)
+        return True
+
+    def set_expire(self, key: bytes, deadline: i64) -> None:
+        """Give a live key a deadline in Unix milliseconds."""
+        if self.changes.hooks:
+            self._before(key)
+        self.store.expire(key, deadline)
+        self.changes.touch(self.index, key, EXPIRE)
+
+    def persist(self, key: bytes) -> None:
+        """Take a live key's deadline away."""
+        if self.changes.hooks:
+            self._before(key)
+        self.store.expire(key, NO_EXPIRE)
+        self.changes.touch(self.index, key, PERSIST)
+
+    def move(
+        self, key: bytes, target: "Keyspace", new_key: bytes, left: Event, arrived: Event
+    ) -> None:
+        """Move a live key, replacing ``new_key``; both are touched."""
+        if self.changes.hooks:
+            self._before(key)
+            target._before(new_key)
+        self.store.move(key, target.store, new_key)
+        self.changes.touch(self.index, key, left)
+        self.changes.touch(target.index, new_key, arrived)
+
+    def copy(self, key: bytes, target: "Keyspace", new_key: bytes, event: Event) -> None:
+        """Copy a live key, replacing ``new_key``."""
+        if self.changes.hooks:
+            target._before(new_key)
+        self.store.copy(key, target.store, new_key)
+        self.changes.touch(target.index, new_key, event)
+
+    def flush(self) -> int:
+        """Remove every key; how many there were."""
+        count = self.store.size()
+        for hook in self.changes.hooks:
+            hook.before_clear(self.index)
+        self.store.clear()
+        self.changes.dirty += count
+        if self.changes.observed:
+            self.changes.touched.append(Touch(self.index, None, FLUSH))
+        return count
+
+    def _before(self, key: bytes) -> None:
+        entry = self.store.find(key)
+        for hook in self.changes.hooks:
+            hook.before_change(self.index, key, entry)
+
+    # Expiry, scanning, sampling ----------------------------------------------------------
+
+    def _expire(self, key: bytes) -> None:
+        changes = self.changes
+        if changes.hooks:
+            self._before(key)
+        self.store.unlink(key)
+        changes.expired += 1
+        if changes.observed:
+            changes.touched.append(Touch(self.index, key, EXPIRED))
+        if changes.journalled:
+            changes.effects.append(Effect(self.index, [b"DEL", key]))
+
+    def expire_due(self, limit: int) -> int:
+        """Remove up to ``limit`` keys past their deadline; how many there were."""
+        if self.store.volatile() == 0:
+            return 0
+        due = self.store.due(self.changes.now - 1, limit)
+        for key in due:
+            self._expire(key)
+        return len(due)
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """One step of SCAN: the next cursor and about ``count`` live keys."""
+        following, keys = self.store.scan(cursor, count)
+        if self.store.volatile() == 0:
+            return following, keys
+        return following, [key for key in keys if self.find(key) is not None]
+
+    def random_key(self) -> bytes | None:
+        """A random live key, or None."""
+        key: bytes | None = None
+        for _ in range(RANDOM_TRIES):
+            key = self.store.sample(self.chance.pick())
+            if key is None or self.find(key) is not None:
+                return key
+        return key
+
+    def is_live(self, key: bytes) -> bool:
+        """Whether a key is there and not past its deadline; changes nothing."""
+        entry = self.store.find(key)
+        if entry is None:
+            return False
+        return entry.expire == NO_EXPIRE or entry.expire >= self.changes.now
+
+
+def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
+    """SWAPDB: exchange the stores of two databases."""
+    changes = first.changes
+    for hook in changes.hooks:
+        hook.before_swap(first.index, second.index)
+    first.store, second.store = second.store, first.store
+    changes.dirty += 1
+    if changes.observed:
+        changes.touched.append(Touch(first.index, None, event))
+        changes.touched.append(Touch(second.index, None, event))

@@ -1,0 +1,207 @@
+"""The reactor's synchronous half, compiled: connections, their sockets, one round at a time."""
+
+import select
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
+
+from hypercache.engine.session import Outlet, Session
+
+if TYPE_CHECKING:
+    from hypercache.engine.engine import Engine
+
+# Bytes read from one client in one turn: usually, and while a large value arrives.
+READ_SIZE: Final[i64] = 16384
+LARGE_READ_SIZE: Final[i64] = 262144
+# Most chunks and bytes given to the kernel in one call.
+SEND_CHUNKS: Final = 64
+SEND_BYTES: Final = 1048576
+READABLE: Final = select.EPOLLIN
+WRITABLE: Final = select.EPOLLOUT
+
+
+class Connection(Outlet):
+    """One client's socket, non-blocking, in the poller's epoll set.
+
+    ``backlog`` holds what the kernel did not take; while there is any, the connection also
+    waits for its socket to become writable.
+    """
+
+    def __init__(self, poller: "Poller", sock: socket.socket) -> None:
+        self.poller = poller
+        self.socket: socket.socket | None = sock
+        self.descriptor: int = sock.fileno()
+        self._recv: Callable[[int], bytes] = sock.recv
+        self._send: Callable[[bytes], int] = sock.send
+        self.backlog: deque[memoryview] = deque()
+        self.session: Session = poller.engine.connect(self)
+        self.session.descriptor = self.descriptor
+
+    def read(self) -> None:
+        """Take what has arrived, within one turn's bounds, and execute it."""
+        session = self.session
+        size: i64 = session.parser.wanted
+        if size > LARGE_READ_SIZE:
+            size = LARGE_READ_SIZE
+        elif size < READ_SIZE:
+            size = READ_SIZE
+        try:
+            data = self._recv(size)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not data:
+            self.close()
+        elif not session.closing:
+            session.receive(data)
+
+    def deliver(self) -> None:
+        session = self.session
+        if self.socket is None:
+            return
+        if not self.backlog and len(session.output) == 1:
+            chunk = session.output.pop()
+            try:
+                sent: i64 = self._send(chunk)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.close()
+                return
+            session.sent(sent)
+            if sent == len(chunk):
+                if session.closing:
+                    self.close()
+                return
+            self.backlog.append(memoryview(chunk)[sent:])
+            self.poller.watch(self, True)
+            return
+        self.deliver_backlog()
+
+    def deliver_backlog(self) -> None:
+        """Send several chunks, or go on with what was left."""
+        session = self.session
+        waiting = len(self.backlog) > 0
+        for chunk in session.take():
+            self.backlog.append(memoryview(chunk))
+        budget: i64 = SEND_BYTES
+        while self.backlog and budget > 0:
+            sent = self._send_some()
+            if sent < 0:
+                self.close()
+                return
+            if sent == 0:
+                break
+            session.sent(sent)
+            budget -= sent
+        if self.backlog and not waiting:
+            self.poller.watch(self, True)
+        elif not self.backlog:
+            if waiting:
+                self.poller.watch(self, False)
+            if session.closing:
+                self.close()
+
+    def _send_some(self) -> i64:
+        """Bytes that the kernel took: 0 when it takes none now, -1 when the client is gone."""
+        sock = self.socket
+        backlog = self.backlog
+        if sock is None:
+            return -1
+        chunks: list[memoryview] = []
+        for chunk in backlog:
+            chunks.append(chunk)
+            if len(chunks) == SEND_CHUNKS:
+                break
+        try:
+            sent: i64 = sock.sendmsg(chunks)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return -1
+        left: i64 = sent
+        while left > 0:
+            first = backlog[0]
+            size: i64 = len(first)
+            if left < size:
+                backlog[0] = first[left:]
+                left = 0
+            else:
+                backlog.popleft()
+                left -= size
+        return sent
+
+    def close(self) -> None:
+        sock = self.socket
+        if sock is None:
+            return
+        self.socket = None
+        self.poller.forget(self)
+        sock.close()
+        self.backlog.clear()
+        self._recv = _closed_recv
+        self._send = _closed_send
+        self.poller.engine.disconnect(self.session)
+
+
+def _closed_recv(size: int) -> bytes:
+    return b""
+
+
+def _closed_send(data: bytes) -> int:
+    raise BrokenPipeError
+
+
+class Poller:
+    """An epoll set of connections, served in rounds."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self.engine = engine
+        self.epoll = select.epoll()
+        self.connections: dict[int, Connection] = {}
+
+    def adopt(self, sock: socket.socket) -> Connection:
+        """Serve an accepted, non-blocking socket from now on."""
+        connection = Connection(self, sock)
+        self.connections[connection.descriptor] = connection
+        self.epoll.register(connection.descriptor, READABLE)
+        return connection
+
+    def forget(self, connection: Connection) -> None:
+        """Serve a connection no longer; its socket is still open."""
+        del self.connections[connection.descriptor]
+        self.epoll.unregister(connection.descriptor)
+
+    def watch(self, connection: Connection, writable: bool) -> None:
+        """Wait for a connection to become writable too, or no longer."""
+        mask = READABLE | WRITABLE if writable else READABLE
+        self.epoll.modify(connection.descriptor, mask)
+
+    def serve(self, events: list[tuple[int, int]]) -> list[int]:
+        """One round: execute what the ready connections sent, then deliver.
+
+        Returns the ready descriptors that are no connections: the listeners.
+        """
+        others: list[int] = []
+        for descriptor, mask in events:
+            connection = self.connections.get(descriptor)
+            if connection is None:
+                others.append(descriptor)
+                continue
+            if mask & WRITABLE:
+                connection.deliver_backlog()
+            if mask & ~WRITABLE:
+                connection.read()
+        self.engine.end_round()
+        return others
+
+    def close(self) -> None:
+        """Close every connection and the epoll set."""
+        for connection in list(self.connections.values()):
+            connection.close()
+        self.epoll.close()
