@@ -1,0 +1,371 @@
+"""What the databases and values of a `KVBackend` share: the store, its unit, its counters."""
+
+from types import TracebackType
+from typing import Final
+
+from mypy_extensions import i64
+
+from hypercache.backend import BackendError, Value
+from hypercache.keyspace import layout
+from hypercache.keyspace.layout import Record
+from hypercache.keyspace.ordered import SMALLEST_KEY_LIMIT, OrderedKV
+
+# Objects with at most this many elements are removed at once; larger ones get a grave.
+SMALL_OBJECT: Final = 16
+# Pairs read at a time where a whole range is walked.
+CHUNK: Final = 256
+# Values in use that are remembered where no unit ends that would let them go.
+LIVE_LIMIT: Final = 1024
+
+
+class Tally:
+    """A database's number, the space where its keys lie, and its counters.
+
+    A space is a prefix that is used once: clearing a database gives it a new one.
+    """
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.space: int = 0
+        self.size: i64 = 0
+        self.volatile: i64 = 0
+        self.used: i64 = 0
+        self.dirty = False
+        self.records = b""
+        self.deadlines = b""
+
+    @property
+    def key(self) -> bytes:
+        """Where the store keeps it."""
+        return layout.META_TALLY + self.index.to_bytes(4, "big")
+
+    def enter(self, space: int) -> None:
+        """Use another space; the counters are the caller's."""
+        self.space = space
+        self.records = layout.RECORD + layout.number(space)
+        self.deadlines = layout.DEADLINE + layout.number(space)
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        return layout.encode_tally(self.space, self.size, self.volatile, self.used)
+
+    def decode(self, raw: bytes) -> None:
+        """Become what was stored."""
+        space, self.size, self.volatile, self.used = layout.decode_tally(raw)
+        self.enter(space)
+
+
+class Handle:
+    """The record of a value in use: where it lies, and the counters that go with it."""
+
+    def __init__(self, store: "Store", tally: Tally, place: bytes, record: Record) -> None:
+        self.store = store
+        self.tally = tally
+        self.place = place
+        self.record = record
+        #: False once the key is replaced or removed, or the unit over.
+        self.valid = True
+        #: What all elements' keys begin with.
+        self.prefix = layout.ELEMENT + layout.number(record.object)
+
+    def use(self) -> Record:
+        """The record, for reading; raises where the value is no longer its key's."""
+        if not self.valid:
+            raise BackendError(
+                "a value was used after its key was replaced or removed, or its unit was over"
+            )
+        return self.record
+
+    def resize(self, length: i64, used: i64) -> None:
+        """Elements became so many, and their bytes so many."""
+        record = self.record
+        if length == record.length and used == record.used:
+            return
+        self.tally.used += used - record.used
+        self.tally.dirty = True
+        record.length = length
+        record.used = used
+        self.store.kv.put(self.place, record.encode())
+
+
+class Live:
+    """A value in use and its handle."""
+
+    __slots__ = ("handle", "value")
+
+    def __init__(self, value: Value, handle: Handle) -> None:
+        self.value = value
+        self.handle = handle
+
+
+class Store:
+    """An `OrderedKV` in use: transactions, object numbers, counters and graves.
+
+    ``with store:`` around writes makes them a transaction of their own where no unit is
+    open; in a unit they are part of it. Counters live in memory, are written when a
+    transaction is committed and read back when one is undone. Where a write fails inside
+    a unit, the whole unit is to be rolled back.
+
+    ``live`` has the values in use by the place of their record: until a unit ends, whoever
+    asks for the value of a key gets the same object.
+    """
+
+    def __init__(self, kv: OrderedKV) -> None:
+        self.kv = kv
+        self.in_unit = False
+        self.depth: i64 = 0
+        self.tallies: list[Tally] = []
+        self.live: dict[bytes, Live] = {}
+        self.graves: i64 = 0
+        self._next_object: i64 = 1
+        self._next_space: i64 = 1
+        self._ids_dirty = False
+
+    # Opening -----------------------------------------------------------------------------
+
+    def open(self, databases: int, salt: bytes) -> bytes:
+        """Read, or write, what identifies the store; the salt that it uses."""
+        kv = self.kv
+        if kv.max_key_size < SMALLEST_KEY_LIMIT:
+            raise BackendError(
+                f"keys of this store can have {kv.max_key_size} bytes;"
+                f" HyperCache needs {SMALLEST_KEY_LIMIT}"
+            )
+        kv.open()
+        found = kv.get(layout.META_FORMAT)
+        if found is None:
+            self._format(salt)
+        elif found != layout.FORMAT:
+            raise BackendError(
+                f"the store has the format {found!r}, this version reads {layout.FORMAT!r}:"
+                " open it with the version that wrote it"
+            )
+        self._check_count(databases)
+        self.tallies = [Tally(index) for index in range(databases)]
+        self._read()
+        if any(tally.space == 0 for tally in self.tallies):
+            with self:
+                for tally in self.tallies:
+                    if tally.space == 0:
+                        tally.enter(self.new_space())
+                        tally.dirty = True
+        return self._must_get(layout.META_SALT)
+
+    def _format(self, salt: bytes) -> None:
+        if self.kv.range(b"\x00", b"\xff", 1):
+            raise BackendError(
+                "the store holds keys, but HyperCache did not write them: use an empty one"
+            )
+        self.kv.begin()
+        self.kv.put(layout.META_FORMAT, layout.FORMAT)
+        self.kv.put(layout.META_SALT, salt)
+        self.kv.put(layout.META_IDS, layout.encode_ids(1, 1, 0))
+        self.kv.commit()
+
+    def _check_count(self, databases: int) -> None:
+        beyond = Tally(databases)
+        stop = layout.after(layout.META_TALLY)
+        for key, raw in self.kv.range(beyond.key, stop, CHUNK):
+            beyond.decode(raw)
+            if beyond.size > 0:
+                index = int.from_bytes(key[len(layout.META_TALLY) :], "big")
+                raise BackendError(
+                    f"database {index} holds {beyond.size} keys, but only {databases} databases"
+                    f" are configured: set 'databases' to {index + 1} or more"
+                )
+
+    def _must_get(self, key: bytes) -> bytes:
+        raw = self.kv.get(key)
+        if raw is None:
+            raise BackendError(f"the store is damaged: {key!r} is missing")
+        return raw
+
+    def _read(self) -> None:
+        """Take counters and numbers from the store."""
+        next_object, next_space, graves = layout.decode_ids(self._must_get(layout.META_IDS))
+        self._next_object = next_object
+        self._next_space = next_space
+        self.graves = graves
+        self._ids_dirty = False
+        for tally in self.tallies:
+            raw = self.kv.get(tally.key)
+            if raw is not None:
+                tally.decode(raw)
+            tally.dirty = False
+
+    # Transactions ------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin a unit."""
+        if self.in_unit:
+            raise BackendError("begin: a unit is open already")
+        self.kv.begin()
+        self.in_unit = True
+        self.forget_all()
+
+    def commit(self) -> None:
+        """End the unit. Where that fails, nothing of it is stored, and it is over."""
+        if not self.in_unit:
+            raise BackendError("commit: no unit is open")
+        self.in_unit = False
+        self.forget_all()
+        self._commit()
+
+    def rollback(self) -> None:
+        """Undo the unit."""
+        if not self.in_unit:
+            raise BackendError("rollback: no unit is open")
+        self.in_unit = False
+        self._rollback()
+
+    def _commit(self) -> None:
+        try:
+            self._write()
+        except BaseException:
+            self._rollback()
+            raise
+        try:
+            self.kv.commit()
+        except BaseException:
+            self._undone()
+            raise
+
+    def _rollback(self) -> None:
+        self.kv.rollback()
+        self._undone()
+
+    def _undone(self) -> None:
+        self.forget_all()
+        self._read()
+
+    def _write(self) -> None:
+        """Put counters and numbers into the store, those that changed."""
+        if self._ids_dirty:
+            ids = layout.encode_ids(self._next_object, self._next_space, self.graves)
+            self.kv.put(layout.META_IDS, ids)
+            self._ids_dirty = False
+        for tally in self.tallies:
+            if tally.dirty:
+                self.kv.put(tally.key, tally.encode())
+                tally.dirty = False
+
+    def __enter__(self) -> None:
+        if self.depth == 0 and not self.in_unit:
+            self.kv.begin()
+        self.depth += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.depth -= 1
+        if self.depth == 0 and not self.in_unit:
+            if error is None:
+                self._commit()
+            else:
+                self._rollback()
+
+    # Values in use -----------------------------------------------------------------------
+
+    def remember(self, place: bytes, live: Live) -> None:
+        """Hand out the same value from now on."""
+        if not self.in_unit and len(self.live) >= LIVE_LIMIT:
+            self.forget_all()
+        self.live[place] = live
+
+    def forget(self, place: bytes) -> None:
+        """The key is replaced or removed: its value is not used any more."""
+        live = self.live.pop(place, None)
+        if live is not None:
+            live.handle.valid = False
+
+    def forget_all(self) -> None:
+        """No value that was handed out is used any more."""
+        if self.live:
+            for live in self.live.values():
+                live.handle.valid = False
+            self.live.clear()
+
+    # Objects, spaces and what is left of them ------------------------------------------------
+
+    def new_object(self) -> i64:
+        """A number that no object ever had."""
+        taken = self._next_object
+        self._next_object += 1
+        self._ids_dirty = True
+        return taken
+
+    def new_space(self) -> int:
+        """A number that no database's keys ever had."""
+        taken = self._next_space
+        self._next_space += 1
+        self._ids_dirty = True
+        return taken
+
+    def drop_object(self, number: i64, elements: int) -> None:
+        """Leave an object's elements to `reclaim`, unless they are few."""
+        prefix = layout.ELEMENT + layout.number(number)
+        if elements <= SMALL_OBJECT:
+            self.kv.delete_range(prefix, layout.after(prefix), SMALL_OBJECT)
+        else:
+            self._bury(layout.GRAVE_OBJECT + layout.number(number))
+
+    def drop_space(self, space: int) -> None:
+        """Leave all that lies in a space to `reclaim`."""
+        self._bury(layout.GRAVE_SPACE + layout.number(space))
+
+    def _bury(self, grave: bytes) -> None:
+        self.kv.put(grave, b"")
+        self.graves += 1
+        self._ids_dirty = True
+
+    def reclaim(self, budget: int) -> bool:
+        """Remove about ``budget`` pairs that nothing reaches any more; True if more are left."""
+        if self.graves == 0:
+            return False
+        with self:
+            while budget > 0 and self.graves > 0:
+                grave = self.kv.range(layout.GRAVE, layout.after(layout.GRAVE), 1)[0][0]
+                budget -= self._dig(grave, budget)
+        return self.graves > 0
+
+    def _dig(self, grave: bytes, budget: int) -> int:
+        """Remove up to ``budget`` pairs of a grave, and at last itself; how many."""
+        number = grave[len(layout.GRAVE_OBJECT) :]
+        if grave.startswith(layout.GRAVE_OBJECT):
+            removed = self._clear_range(layout.ELEMENT + number, budget)
+        else:
+            removed = self._clear_records(layout.RECORD + number, budget)
+            if removed < budget:
+                removed += self._clear_range(layout.DEADLINE + number, budget - removed)
+        if removed < budget:
+            self.kv.delete(grave)
+            self.graves -= 1
+            self._ids_dirty = True
+            removed += 1
+        return removed
+
+    def _clear_range(self, prefix: bytes, budget: int) -> int:
+        return self.kv.delete_range(prefix, layout.after(prefix), budget)
+
+    def _clear_records(self, prefix: bytes, budget: int) -> int:
+        """Remove records of a space that was cleared, with the objects that they own."""
+        removed = 0
+        for place, raw in self.kv.range(prefix, layout.after(prefix), budget):
+            record = layout.decode(raw)
+            self.kv.delete(place)
+            removed += 1
+            if record.form != layout.INLINE:
+                self.drop_object(record.object, elements_of(record))
+        return removed
+
+
+def elements_of(record: layout.Record) -> int:
+    """At most so many pairs belong to the record's object."""
+    if record.form == layout.BLOB:
+        return 1
+    if record.form == layout.PAGED:
+        return (record.length + layout.PAGE - 1) // layout.PAGE
+    return record.length

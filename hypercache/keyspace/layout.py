@@ -1,0 +1,207 @@
+"""What `KVBackend` writes: key prefixes, names, records. Persisted: append only.
+
+Every key of the store begins with one of the prefixes below; numbers are big-endian, so
+that they sort. ``docs/backends.md`` shows the whole layout. Whoever changes the meaning
+of something here raises ``FORMAT`` and says how older stores are read.
+"""
+
+from hashlib import blake2s
+from struct import Struct
+from typing import Final
+
+from mypy_extensions import i64
+
+from hypercache.backend import NO_EXPIRE
+
+FORMAT: Final = b"hypercache kv 1"
+
+# First byte of every key.
+META: Final = b"m"
+GRAVE: Final = b"g"
+RECORD: Final = b"k"
+ELEMENT: Final = b"o"
+DEADLINE: Final = b"x"
+
+META_FORMAT: Final = META + b"format"
+META_SALT: Final = META + b"salt"
+META_IDS: Final = META + b"ids"
+META_TALLY: Final = META + b"database"
+GRAVE_OBJECT: Final = GRAVE + b"o"
+GRAVE_SPACE: Final = GRAVE + b"s"
+
+# How a key's value is stored.
+INLINE: Final = 1  # a string, inside the record
+BLOB: Final = 2  # a string, one value under the object
+PAGED: Final = 3  # a string that is edited in place: pages under the object
+FIELDS: Final = 4  # a hash: a pair for each field under the object
+
+# Strings up to this many bytes live in the record itself. Beyond, a record that changes
+# its deadline or its name should not carry the value along.
+INLINE_LIMIT: Final = 2048
+PAGE: Final[i64] = 4096
+
+NUMBER: Final = 6  # bytes of hashes, object and space numbers: 2**48 lasts for decades
+DIGEST: Final = 32
+SALT: Final = 8
+
+_HAS_DEADLINE: Final = 0x80
+_HAS_KEY: Final = 0x40
+_FORM: Final = 0x3F
+_EVEN: Final = tuple(bytes((byte & 0xFE,)) for byte in range(256))
+_ODD: Final = tuple(bytes((byte | 0x01,)) for byte in range(256))
+
+_COUNT: Final = Struct(">Q")
+_LENGTH: Final = Struct(">I")
+_OBJECT: Final = Struct(">QQQB")
+_IDS: Final = Struct(">QQQ")
+_TALLY: Final = Struct(">QQQQ")
+
+
+def number(value: int) -> bytes:
+    """Six bytes that sort as the number does."""
+    return value.to_bytes(NUMBER, "big")
+
+
+def after(prefix: bytes) -> bytes:
+    """The first key behind all keys that begin with ``prefix`` (not all 0xFF)."""
+    end = len(prefix) - 1
+    while prefix[end] == 0xFF:
+        end -= 1
+    return prefix[:end] + bytes((prefix[end] + 1,))
+
+
+class Namer:
+    """Makes names: byte strings of any length as short keys in the order of a hash.
+
+    A name is 48 bits of a salted hash, and then the byte string itself where it is short
+    enough; the last of the 48 bits is 0. Of a longer one it is the whole hash (256 bits)
+    with that bit 1, and the original is stored beside the value. The order of the hash
+    is what SCAN walks: a cursor is a position in it and stays good whatever is inserted or
+    removed. The salt keeps outsiders from making keys that collide.
+    """
+
+    def __init__(self, salt: bytes, max_key_size: int) -> None:
+        self._base = blake2s(digest_size=DIGEST, salt=salt)
+        self._longest: i64 = max_key_size - (1 + NUMBER + 8 + NUMBER)
+
+    def name(self, original: bytes) -> bytes:
+        """The name of a key, or of a field."""
+        hasher = self._base.copy()
+        hasher.update(original)
+        digest = hasher.digest()
+        if len(original) <= self._longest:
+            return digest[: NUMBER - 1] + _EVEN[digest[NUMBER - 1]] + original
+        return digest[: NUMBER - 1] + _ODD[digest[NUMBER - 1]] + digest[NUMBER:]
+
+
+def is_digest(name: bytes) -> bool:
+    """Whether the name holds a hash only, so that the original lies beside the value."""
+    return name[NUMBER - 1] & 1 == 1
+
+
+def position(name: bytes) -> int:
+    """Where a name stands in the order of SCAN, a number of 48 bits."""
+    return int.from_bytes(name[:NUMBER], "big")
+
+
+def deadline_key(deadline: int, name: bytes) -> bytes:
+    """What stands behind the prefix in the index of deadlines."""
+    return _COUNT.pack(deadline) + name
+
+
+class Record:
+    """What is stored under a key: its metadata and, of a short string, its value."""
+
+    __slots__ = ("expire", "form", "key", "length", "object", "used", "value", "wide")
+
+    def __init__(self, form: int, expire: i64, key: bytes, value: bytes) -> None:
+        self.form = form
+        self.expire = expire
+        #: The key, where the name is only its digest; else empty.
+        self.key = key
+        self.value = value
+        #: Number of the object that has the elements; 0 for `INLINE`.
+        self.object: i64 = 0
+        #: Elements of a container, bytes of a string.
+        self.length: i64 = 0
+        #: Bytes that the elements take in the store.
+        self.used: i64 = 0
+        #: Whether a hash has outgrown what Redis calls a listpack.
+        self.wide = False
+
+    def encode(self) -> bytes:
+        """The bytes to store."""
+        head = self.form
+        rest = b""
+        if self.expire != NO_EXPIRE:
+            head |= _HAS_DEADLINE
+            rest = _COUNT.pack(self.expire)
+        if self.key:
+            head |= _HAS_KEY
+            rest += _LENGTH.pack(len(self.key)) + self.key
+        if self.form == INLINE:
+            return bytes((head,)) + rest + self.value
+        return (
+            bytes((head,))
+            + rest
+            + _OBJECT.pack(self.object, self.length, self.used, 1 if self.wide else 0)
+        )
+
+
+def decode(raw: bytes) -> Record:
+    """The record of which these are the bytes."""
+    head = raw[0]
+    at = 1
+    expire: i64 = NO_EXPIRE
+    key = b""
+    if head & _HAS_DEADLINE:
+        expire = _COUNT.unpack_from(raw, at)[0]
+        at += 8
+    if head & _HAS_KEY:
+        size = int(_LENGTH.unpack_from(raw, at)[0])
+        key = raw[at + 4 : at + 4 + size]
+        at += 4 + size
+    form = head & _FORM
+    if form == INLINE:
+        return Record(form, expire, key, raw[at:])
+    record = Record(form, expire, key, b"")
+    record.object, record.length, record.used, wide = _OBJECT.unpack_from(raw, at)
+    record.wide = wide != 0
+    return record
+
+
+def encode_field(name: bytes, field: bytes, value: bytes) -> bytes:
+    """What is stored for a field of a hash under that name."""
+    if is_digest(name):
+        return _LENGTH.pack(len(field)) + field + value
+    return value
+
+
+def decode_field(name: bytes, raw: bytes) -> tuple[bytes, bytes]:
+    """A field and its value."""
+    if is_digest(name):
+        size = int(_LENGTH.unpack_from(raw)[0])
+        return raw[4 : 4 + size], raw[4 + size :]
+    return name[NUMBER:], raw
+
+
+def encode_ids(next_object: int, next_space: int, graves: int) -> bytes:
+    """What `META_IDS` holds."""
+    return _IDS.pack(next_object, next_space, graves)
+
+
+def decode_ids(raw: bytes) -> tuple[int, int, int]:
+    """Next object number, next space number, number of graves."""
+    next_object, next_space, graves = _IDS.unpack(raw)
+    return next_object, next_space, graves
+
+
+def encode_tally(space: int, size: int, volatile: int, used: int) -> bytes:
+    """What `META_TALLY` and a database's number hold."""
+    return _TALLY.pack(space, size, volatile, used)
+
+
+def decode_tally(raw: bytes) -> tuple[int, int, int, int]:
+    """Space, number of keys, of keys with a deadline, bytes used."""
+    space, size, volatile, used = _TALLY.unpack(raw)
+    return space, size, volatile, used
