@@ -49,6 +49,8 @@ ALLOW_BUSY: Final = 1 << 19
 MAY_REPLICATE: Final = 1 << 20
 PROTECTED: Final = 1 << 21
 TOUCHES_ARBITRARY_KEYS: Final = 1 << 22
+# Shown by COMMAND DOCS only: not for users.
+SYSTEM: Final = 1 << 23
 
 #: The flags that COMMAND INFO shows, in its order.
 SHOWN_FLAGS: Final = (
@@ -77,6 +79,7 @@ _HIDDEN_FLAGS: Final = (
     (MAY_REPLICATE, "may_replicate"),
     (PROTECTED, "protected"),
     (TOUCHES_ARBITRARY_KEYS, "touches_arbitrary_keys"),
+    (SYSTEM, "syscmd"),
 )
 _DERIVED_FLAGS: Final = MODULE | MOVABLE_KEYS
 _FLAG_OF: Final = {name: flag for flag, name in SHOWN_FLAGS + _HIDDEN_FLAGS}
@@ -351,6 +354,10 @@ class Command:
             microseconds >>= 1
             bucket += 1
         self.buckets[bucket] += 1
+
+    def is_logged_when_slow(self) -> bool:
+        """Whether SLOWLOG may show its arguments."""
+        return not self.flags & SKIP_SLOWLOG
 
     def histogram(self) -> list[int]:
         """Calls by latency: item i counts those of less than 2**i microseconds; empty if none."""

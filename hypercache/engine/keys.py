@@ -110,7 +110,7 @@ class KeySpec:
             return None
         if self.find == FIND_KEYNUM:
             number = args[first]
-            if not number.isdigit() or len(number) > 9:
+            if not number.isdigit() or len(number) > 9 or number.startswith(b"0"):
                 return None
             first += 1
             last = first + int(number) - 1
@@ -211,7 +211,7 @@ def _number(name: str, linked: list[Argument], groups: int) -> None:
     for index in range(len(unnumbered)):
         if groups != 1 and groups != len(unnumbered):
             raise GrammarError(
-                f"command {name!r}: {len(unnumbered)} key argument(s), {groups} group(s) of key flags"
+                f"command {name!r}: {len(unnumbered)} key argument(s), {groups} group(s) of flags"
             )
         unnumbered[index].key_spec = 0 if groups == 1 else index
     for leaf in linked:

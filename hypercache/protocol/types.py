@@ -14,6 +14,7 @@ value              RESP2                       RESP3
 ``list, tuple``    array                       array
 ``dict``           flat array                  map
 ``set, frozenset``  array                      set
+``Members``        array                       set
 ``NULL_ARRAY``     null array ``*-1``          null ``_``
 ``Pairs``          flat array                  array of two-element arrays
 ``Verbatim``       bulk string                 verbatim string
@@ -58,6 +59,13 @@ class Pairs:
     """Pairs that RESP2 shows flat and RESP3 as two-element arrays (ZRANGE ... WITHSCORES)."""
 
     def __init__(self, items: list[tuple[object, object]]) -> None:
+        self.items = items
+
+
+class Members:
+    """A set in a given order, or of values that Python cannot hash (COMMAND INFO)."""
+
+    def __init__(self, items: list[object]) -> None:
         self.items = items
 
 

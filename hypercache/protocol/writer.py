@@ -10,6 +10,7 @@ from hypercache.protocol.types import (
     OK,
     Attributed,
     ErrorReply,
+    Members,
     NoReply,
     NullArray,
     Pairs,
@@ -196,6 +197,10 @@ class ReplyWriter:
         elif isinstance(value, (set, frozenset)):
             self.write_set_header(len(value))
             for item in value:
+                self.write(item)
+        elif isinstance(value, Members):
+            self.write_set_header(len(value.items))
+            for item in value.items:
                 self.write(item)
         elif isinstance(value, Push):
             self.write_push_header(len(value.items))
