@@ -1,0 +1,55 @@
+"""Fixtures for tests with real processes. See tests/support for what they hand out."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from hypercache.testing.pytest_plugin import emptied
+from hypercache.testing.server import ServerProcess
+from tests.support.resp import Client, connect
+from tests.support.servers import RedisProcess, StartServer, server_process
+
+
+@pytest.fixture(scope="session")
+def _session_server() -> Iterator[ServerProcess]:
+    with server_process() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _session_peer() -> Iterator[ServerProcess]:
+    with RedisProcess() as server:
+        yield server
+
+
+@pytest.fixture
+def server(_session_server: ServerProcess) -> Iterator[ServerProcess]:
+    """Our server with its default settings: one process for all tests, emptied for each."""
+    yield from emptied(_session_server)
+
+
+@pytest.fixture
+def peer(_session_peer: ServerProcess) -> Iterator[ServerProcess]:
+    """The redis-server in PATH, likewise."""
+    yield from emptied(_session_peer)
+
+
+@pytest.fixture
+def client(server: ServerProcess) -> Iterator[Client]:
+    """A RESP2 connection to `server`."""
+    with connect(server) as connection:
+        yield connection
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Starts servers of the test's own (arguments as `server_process`), ended with the test."""
+    with ExitStack() as stack:
+
+        def start(*args: object, **options: object) -> ServerProcess:
+            process = server_process(*args, **options)  # type: ignore[arg-type]
+            stack.callback(lambda: print(process.output))
+            return stack.enter_context(process)
+
+        yield start

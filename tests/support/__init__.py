@@ -1,0 +1,1 @@
+"""What several tests share: real servers, a raw client, a terminal, figures of a process."""
