@@ -1,0 +1,140 @@
+"""Settings of keys and their memory."""
+
+# ruff: noqa: RUF009 (the calls declare attrs fields)
+
+from typing import Literal, TypeAlias
+
+from attrs import define
+
+from hypercache.config.compound import EventClasses
+from hypercache.config.kinds import INT_MAX, INT_MIN, LONG_MAX, ULONG_MAX
+from hypercache.config.schema import choice, integer, memory, setting, yes_no
+
+MaxmemoryPolicy: TypeAlias = Literal[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+]
+
+
+@define(slots=False, kw_only=True)
+class MemorySettings:
+    """How much memory keys may take, and which go when it is too much."""
+
+    maxmemory: int = memory(
+        0, 0, ULONG_MAX, "Memory of all keys together; 0 is without a limit.", effect="later"
+    )
+    maxmemory_policy: MaxmemoryPolicy = choice(
+        MaxmemoryPolicy, "noeviction", "Which keys go when memory is short.", effect="later"
+    )
+    maxmemory_samples: int = integer(
+        5, 1, INT_MAX, "Keys compared to find one to evict.", effect="later"
+    )
+    maxmemory_eviction_tenacity: int = integer(
+        10, 0, 100, "How much time eviction may take, 0 least, 100 all it needs.", effect="later"
+    )
+    lfu_log_factor: int = integer(
+        10, 0, INT_MAX, "How slowly the counter of uses saturates.", effect="later"
+    )
+    lfu_decay_time: int = integer(
+        1, 0, INT_MAX, "Minutes after which the counter of uses loses one.", effect="later"
+    )
+    lazyfree_lazy_eviction: bool = yes_no(
+        False, "Free evicted keys bit by bit: always so here.", effect="ignored"
+    )
+    lazyfree_lazy_expire: bool = yes_no(
+        False, "Free expired keys bit by bit: always so here.", effect="ignored"
+    )
+    lazyfree_lazy_server_del: bool = yes_no(
+        False, "Free replaced values bit by bit: always so here.", effect="ignored"
+    )
+    lazyfree_lazy_user_del: bool = yes_no(
+        False, "Let DEL free bit by bit: always so here.", effect="ignored"
+    )
+    lazyfree_lazy_user_flush: bool = yes_no(
+        False, "Let FLUSHDB and FLUSHALL free bit by bit: always so here.", effect="ignored"
+    )
+
+
+@define(slots=False, kw_only=True)
+class KeyspaceSettings:
+    """Expiry and events of keys."""
+
+    active_expire_effort: int = integer(
+        1, 1, 10, "How hard expired keys are looked for when nobody asks for them."
+    )
+    notify_keyspace_events: str = setting(
+        EventClasses(), "", "Which changes of keys are published to subscribers.", effect="later"
+    )
+
+
+@define(slots=False, kw_only=True)
+class EncodingsSettings:
+    """Sizes up to which a value counts as small (OBJECT ENCODING shows which it is)."""
+
+    hash_max_listpack_entries: int = integer(
+        512,
+        0,
+        LONG_MAX,
+        "Fields of a small hash.",
+        aliases=("hash-max-ziplist-entries",),
+        effect="later",
+    )
+    hash_max_listpack_value: int = memory(
+        64,
+        0,
+        LONG_MAX,
+        "Bytes of a field or value in a small hash.",
+        aliases=("hash-max-ziplist-value",),
+        effect="later",
+    )
+    list_max_listpack_size: int = integer(
+        -2,
+        INT_MIN,
+        INT_MAX,
+        "Elements of a small list, or -1 to -5 for 4 to 64 kb.",
+        aliases=("list-max-ziplist-size",),
+        effect="later",
+    )
+    list_compress_depth: int = integer(
+        0, 0, INT_MAX, "Nodes at each end of a list left uncompressed.", effect="ignored"
+    )
+    set_max_intset_entries: int = integer(
+        512, 0, LONG_MAX, "Members of a small set of integers.", effect="later"
+    )
+    set_max_listpack_entries: int = integer(
+        128, 0, LONG_MAX, "Members of a small set.", effect="later"
+    )
+    set_max_listpack_value: int = integer(
+        64, 0, LONG_MAX, "Bytes of a member in a small set.", effect="later"
+    )
+    zset_max_listpack_entries: int = integer(
+        128,
+        0,
+        LONG_MAX,
+        "Members of a small sorted set.",
+        aliases=("zset-max-ziplist-entries",),
+        effect="later",
+    )
+    zset_max_listpack_value: int = memory(
+        64,
+        0,
+        LONG_MAX,
+        "Bytes of a member in a small sorted set.",
+        aliases=("zset-max-ziplist-value",),
+        effect="later",
+    )
+    stream_node_max_bytes: int = memory(
+        4096, 0, LONG_MAX, "Bytes of one node of a stream; 0 is any.", effect="later"
+    )
+    stream_node_max_entries: int = integer(
+        100, 0, LONG_MAX, "Entries of one node of a stream; 0 is any.", effect="later"
+    )
+    hll_sparse_max_bytes: int = memory(
+        3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog stays sparse.", effect="later"
+    )

@@ -1,0 +1,86 @@
+"""Settings of the process: data store, background work, shutdown."""
+
+# ruff: noqa: RUF009 (the calls declare attrs fields)
+
+import os
+
+from attrs import define
+
+from hypercache.config.compound import Mapping, Plugins, Repeated
+from hypercache.config.kinds import INT_MAX, Directory, Flags
+from hypercache.config.schema import integer, setting, text
+
+_SHUTDOWN = Flags(
+    "default",
+    ("save", "nosave", "now", "force"),
+    ("save", "nosave", "shutdown options SAVE and NOSAVE can't be used simultaneously"),
+)
+
+
+@define(slots=False, kw_only=True)
+class ServerSettings:
+    """The process as a whole: where it works, how it runs in the background, how it ends."""
+
+    dir: str = setting(
+        Directory(),
+        os.curdir,
+        "Working directory: files named by other settings are found from here.",
+        protected=True,
+        deny_loading=True,
+    )
+    databases: int = integer(16, 1, INT_MAX, "Number of databases that SELECT knows.", fixed=True)
+    hz: int = integer(
+        10,
+        0,
+        INT_MAX,
+        "How often a second background work runs (expiry, statistics, idle clients).",
+        clamp=(1, 500),
+    )
+    shutdown_timeout: int = integer(
+        10, 0, INT_MAX, "Seconds a shutdown waits for replicas and slow readers."
+    )
+    shutdown_on_sigint: tuple[str, ...] = setting(
+        _SHUTDOWN, (), "What SHUTDOWN options SIGINT stands for."
+    )
+    shutdown_on_sigterm: tuple[str, ...] = setting(
+        _SHUTDOWN, (), "What SHUTDOWN options SIGTERM stands for."
+    )
+    pidfile: str = text("", "File that holds the process id while the server runs.", fixed=True)
+    include: tuple[tuple[str, ...], ...] = setting(
+        Repeated(1, 1, "a file, or a pattern of files"),
+        (),
+        "Another configuration file, read at this place.",
+        file_only=True,
+    )
+
+
+@define(slots=False, kw_only=True)
+class StorageSettings:
+    """Where keys are kept."""
+
+    backend: str = text(
+        "memory", "Name of the installed backend that holds the keys.", fixed=True, ours=True
+    )
+    backend_settings: dict[str, object] = setting(
+        Mapping(), {}, "Settings of the backend, by its own names.", fixed=True, ours=True
+    )
+
+
+@define(slots=False, kw_only=True)
+class PluginsSettings:
+    """What is loaded beside the core."""
+
+    plugins: dict[str, dict[str, object]] = setting(
+        Plugins(),
+        {},
+        "Plugins to start, in this order, each with its settings.",
+        fixed=True,
+        ours=True,
+    )
+    loadmodule: tuple[tuple[str, ...], ...] = setting(
+        Repeated(1, 1024, "a path and arguments"),
+        (),
+        "A Redis module: native modules cannot be loaded here.",
+        file_only=True,
+        effect="ignored",
+    )
