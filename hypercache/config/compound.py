@@ -401,4 +401,4 @@ def format_value(value: object) -> str:
     """A value in a form that `parse_value` gives back."""
     if isinstance(value, str) and value and parse_value(value) == value:
         return value
-    return json.dumps(value, default=str)
+    return json.dumps(value, default=str, separators=(",", ":"))

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from hypercache.config.assignment import Origin
 from hypercache.config.errors import ConfigError
+from hypercache.config.rewrite import rewrite_file
 from hypercache.config.schema import Directive
 from hypercache.config.settings import BY_NAME, Settings
 from hypercache.keyspace.glob import matches
@@ -51,8 +52,10 @@ class Configuration:
         file: Path | None = None,
         origins: dict[str, Origin] | None = None,
         warnings: Sequence[str] = (),
+        start: str | None = None,
     ) -> None:
-        self.settings: Final = settings or Settings(dir=str(Path.cwd()))
+        self._start = start or str(Path.cwd())
+        self.settings: Final = settings or Settings(dir=self._start)
         self.file: Final = file
         self.warnings: Final = list(warnings)
         self._origins = origins or {}
@@ -192,6 +195,16 @@ class Configuration:
                 _tell(subscriber, change.new, change.old)
             except ConfigError as error:
                 self.warnings.append(f"{change.name} could not be restored: {error}")
+
+    def rewrite(self, force: bool = False) -> None:
+        """CONFIG REWRITE: bring the configuration file up to date.
+
+        Comments, order and lines that mean the same stay as they are; ``force`` writes every
+        setting. Raises `ConfigError` with Redis' error line.
+        """
+        if self.file is None:
+            raise ConfigError("ERR The server is running without a config file")
+        rewrite_file(self.file, self.settings, self._start, force)
 
 
 def _tell(subscriber: _Subscriber, old: object, new: object) -> None:

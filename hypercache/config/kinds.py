@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from hypercache.config.errors import ConfigError
-from hypercache.config.text import format_memory, parse_integer, parse_memory, split_arguments
+from hypercache.config.text import (
+    format_memory,
+    parse_integer,
+    parse_memory,
+    quote_if_needed,
+    split_arguments,
+    yaml_scalar,
+)
 
 T = TypeVar("T")
 
@@ -56,6 +63,15 @@ class Kind(Generic[T]):
     def lines(self, value: T) -> list[list[str]]:
         """The words of each directive that together give this value in a redis.conf."""
         return [[self.show(value)]]
+
+    def yaml(self, value: T) -> str:
+        """The value as our YAML writes it, on one line."""
+        lines = self.lines(value) or [[""]]
+        if not self.multiple or lines == [[""]]:
+            return yaml_scalar(lines[0][0])
+        words = [[quote_if_needed(word) for word in line] for line in lines]
+        items = words[0] if len(words) == 1 else [" ".join(line) for line in words]
+        return "[" + ", ".join(yaml_scalar(item) for item in items) + "]"
 
     def allowed(self) -> str:
         """What may stand here, in words that complete "allowed: ..."."""

@@ -28,8 +28,21 @@ def read_redis_conf(text: str, source: str) -> list[Assignment]:
         if words is None:
             raise start_error(origin, "Unbalanced quotes in configuration line")
         if words:
-            assignments.append(Assignment(words[0].lower(), words[1:], origin))
+            name = words[0].lower()
+            assignments.append(Assignment(name, _arguments(name, words[1:], origin), origin))
     return assignments
+
+
+def _arguments(name: str, words: list[str], origin: Origin) -> list[str]:
+    """The words of a directive; a single one for a directive that takes several is split."""
+    directive = BY_NAME.get(name)
+    several = directive is not None and directive.kind.multiple and not directive.file_only
+    if not several or len(words) != 1 or not words[0]:
+        return words
+    split = split_arguments(words[0])
+    if split is None:
+        raise start_error(origin, "Unbalanced quotes in configuration line")
+    return split
 
 
 def option_lines(arguments: Sequence[str]) -> str:
@@ -99,5 +112,5 @@ def read_environment(environ: Mapping[str, str]) -> tuple[list[Assignment], list
             warnings.append(f"{ENVIRONMENT}: {variable} looks like a service link, not used")
         else:
             origin = Origin(f"{ENVIRONMENT} variable {variable}")
-            assignments.append(Assignment(found, [value], origin))
+            assignments.append(Assignment(found, _arguments(found, [value], origin), origin))
     return assignments, warnings

@@ -4,14 +4,13 @@ Text is ``str`` throughout; bytes that are not UTF-8 travel as surrogates
 (``surrogateescape``), so a password of any bytes survives reading and writing.
 """
 
+import json
 import re
 from typing import Final
 
-_BLANK: Final = b" \t\n\r\v\f"
-_WORD_END: Final = b" \t\n\r\0"
-_ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+from hypercache.protocol.inline import split_words
+
 _UNESCAPES: Final = {10: "\\n", 13: "\\r", 9: "\\t", 7: "\\a", 8: "\\b", 92: "\\\\", 34: '\\"'}
-_HEX: Final = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _MEMORY: Final = re.compile(r"([0-9]*)(b|k|kb|m|mb|g|gb)?", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {
     "": 1,
@@ -24,63 +23,16 @@ _UNITS: Final = {
     "gb": 1 << 30,
 }
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./+=$][A-Za-z0-9_./+=$ -]*(?<! )|-[0-9]+", re.ASCII)
 _INT64: Final = 1 << 63
 
 
 def split_arguments(line: str) -> list[str] | None:
-    """The arguments of a line of redis.conf, None where quotes do not balance.
-
-    Double quotes know ``\\n \\r \\t \\b \\a \\xHH`` and an escaped anything, single quotes
-    only ``\\'``; a closing quote ends its argument. Source: redis.conf, inline commands.
-    """
-    data = line.encode("utf-8", "surrogateescape")
-    words: list[str] = []
-    at = 0
-    while True:
-        while at < len(data) and data[at] in _BLANK:
-            at += 1
-        if at >= len(data) or data[at] == 0:
-            return words
-        taken = _take_word(data, at)
-        if taken is None:
-            return None
-        word, at = taken
-        words.append(word.decode("utf-8", "surrogateescape"))
-
-
-def _take_word(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """One argument from ``at`` on and where it ends."""
-    word = bytearray()
-    while at < len(data) and data[at] not in _WORD_END:
-        quote = data[at : at + 1]
-        if quote not in (b'"', b"'"):
-            word += quote
-            at += 1
-            continue
-        at += 1
-        while data[at : at + 1] != quote:
-            if at >= len(data):
-                return None
-            piece, at = _take_character(data, at, quote)
-            word += piece
-        at += 1
-        if at < len(data) and data[at] not in _BLANK:
-            return None
-        break
-    return bytes(word), at
-
-
-def _take_character(data: bytes, at: int, quote: bytes) -> tuple[bytes, int]:
-    """One character inside quotes, its escape resolved, and where it ends."""
-    following = data[at + 1 : at + 2]
-    if data[at] != 0x5C or not following:
-        return data[at : at + 1], at + 1
-    if quote == b"'":
-        return (b"'", at + 2) if following == b"'" else (b"\\", at + 1)
-    match = _HEX.match(data, at)
-    if match:
-        return bytes.fromhex(match[1].decode()), at + 4
-    return _ESCAPES.get(following, following), at + 2
+    """The arguments of a line of redis.conf, None where quotes do not balance."""
+    words = split_words(line.encode("utf-8", "surrogateescape"))
+    if words is None:
+        return None
+    return [word.decode("utf-8", "surrogateescape") for word in words]
 
 
 def quote(word: str) -> str:
@@ -125,3 +77,10 @@ def format_memory(value: int) -> str:
         if value and value % _UNITS[unit] == 0:
             return f"{value // _UNITS[unit]}{unit}"
     return str(value)
+
+
+def yaml_scalar(text: str) -> str:
+    """A text as a scalar of YAML, plain where it stays the same text in any place."""
+    if _PLAIN.fullmatch(text) and text.lower() not in ("null", "~"):
+        return text
+    return json.dumps(text)

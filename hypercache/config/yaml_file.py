@@ -96,7 +96,7 @@ def words_of(directive: Directive, node: Node, source: str) -> list[str]:
         switch = isinstance(kind, YesNo) or (isinstance(kind, Choice) and "no" in kind.names)
         if switch and node.style is None:
             return [_BOOLEANS.get(text.lower(), text)]
-        return [text]
+        return kind.words(text) if kind.multiple else [text]
     if not kind.multiple:
         reason = f"'{directive.name}' must be a single value; allowed: {kind.allowed()}"
         raise start_error(origin_of(node, source), reason)
