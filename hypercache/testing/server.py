@@ -81,7 +81,8 @@ class ServerProcess:
 
     # -- how it is started ---------------------------------------------------------------
 
-    def default_command(self) -> list[str]:
+    @classmethod
+    def default_command(cls) -> list[str]:
         """The command that serves: this interpreter's hypercache, whatever the folder."""
         return [sys.executable, "-P", "-m", "hypercache", "serve"]
 

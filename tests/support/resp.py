@@ -3,8 +3,10 @@
 It hides nothing: errors are values, and `Client.read_frame` gives a reply's very bytes.
 """
 
+import errno
 import select
 import socket
+import struct
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -80,6 +82,20 @@ class Client:
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
         self.socket.sendall(data)
+
+    def send_last(self, data: bytes) -> None:
+        """Send bytes and that no more follow; the server may have closed before, or close now."""
+        try:
+            self.socket.sendall(data)
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
+                raise
+
+    def reset(self) -> None:
+        """Close at once and without a farewell (RST), leaving what is unread."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def call(self, *arguments: Argument) -> object:
         """Send one request and read its reply."""

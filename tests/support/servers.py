@@ -36,7 +36,8 @@ def tool(name: str) -> str:
 class RedisProcess(ServerProcess):
     """redis-server, from PATH or another command, without persistence."""
 
-    def default_command(self) -> list[str]:
+    @classmethod
+    def default_command(cls) -> list[str]:
         """The redis-server in PATH."""
         return [tool("redis-server")]
 
@@ -69,8 +70,12 @@ def server_process(
     arguments: Sequence[str] = (),
     port: int | None = None,
     directory: Path | None = None,
+    wrapper: Sequence[str] = (),
 ) -> ServerProcess:
-    """The server to be tested, not yet started: ours unless `SERVER_VARIABLE` is set."""
+    """The server to be tested, not yet started: ours unless `SERVER_VARIABLE` is set.
+
+    ``wrapper`` is a command that runs the command behind it (a shell with limits, say).
+    """
     command = replaced()
     is_redis = command is not None and Path(command[0]).name.startswith("redis-server")
     kind = RedisProcess if is_redis else ServerProcess
@@ -80,5 +85,5 @@ def server_process(
         arguments=arguments,
         port=port,
         directory=directory,
-        command=command,
+        command=[*wrapper, *(command or ServerProcess.default_command())],
     )
