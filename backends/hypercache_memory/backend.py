@@ -196,9 +196,7 @@ class MemoryDatabase(Database):
 
     def memory(self) -> int:
         pool_spare = sys.getsizeof(self._pool) - len(self._pool) * 8
-        return (
-            self._used + sys.getsizeof(self._entries) + len(self._pool) * 8 + max(pool_spare, 0)
-        )
+        return self._used + sys.getsizeof(self._entries) + len(self._pool) * 8 + max(pool_spare, 0)
 
     def memory_of(self, key: bytes) -> int:
         entry = self._entries[key]

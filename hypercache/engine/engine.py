@@ -15,7 +15,7 @@ every reply go whose gate has passed.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from mypy_extensions import i64, mypyc_attr
@@ -31,7 +31,7 @@ from hypercache.engine.context import (
     Queued,
 )
 from hypercache.engine.guards import GUARDS, MEMORY_BIT, QUEUE_BIT, guards_of
-from hypercache.engine.journal import Journal
+from hypercache.engine.journal import Journal, ReplyGate, Sink
 from hypercache.engine.registry import Registry
 from hypercache.engine.session import Held, Outlet, Session
 from hypercache.engine.slowlog import SlowLog
@@ -127,12 +127,18 @@ class Engine:
         self.soft_limit: i64 = 0
         self.soft_seconds: i64 = 0
         self.query_buffer_limit: i64 = 1 << 30
+        self.max_bulk: i64 = 512 << 20
+        # Set by the server: begins its ordered end.
+        self.shutdown: Callable[[], None] | None = None
         self.active_expire = True
+        # Sections that plugins add to INFO, by name.
+        self.information: dict[str, Callable[[], Mapping[str, object]]] = {}
 
         # Statistics.
         self.time: i64 = clock.microseconds()
         self.started: i64 = self.time
         self.commands: i64 = 0
+        self._commands_seen: i64 = 0
         self.bytes_in: i64 = 0
         self.bytes_out: i64 = 0
         self.errors: dict[str, int] = {}
@@ -159,6 +165,7 @@ class Engine:
         session.created = self.time
         session.active = self.time
         session.authenticated = not self.password
+        session.parser.max_bulk = self.max_bulk
         session.rearm()
         return session
 
@@ -415,9 +422,7 @@ class Engine:
         self.count_error(failure)
         return failure
 
-    def log_slow(
-        self, context: Context, command: Command, args: list[bytes], elapsed: i64
-    ) -> None:
+    def log_slow(self, context: Context, command: Command, args: list[bytes], elapsed: i64) -> None:
         """Log a slow command, unless it carries secrets or stands for others (EXEC)."""
         if not command.flags & SKIP_SLOWLOG:
             self.slowlog.add(self.time // 1000000, elapsed, args, context.address, context.name)
@@ -445,6 +450,32 @@ class Engine:
         """Show the touched keys of every command to an observer from now on."""
         self.observers.append(observer)
         self.changes.observed = True
+
+    def unobserve(self, observer: ChangeObserver) -> None:
+        """Show an observer nothing more."""
+        self.observers.remove(observer)
+        self.changes.observed = len(self.watches) > 0 or len(self.observers) > 0
+
+    def add_sink(self, sink: Sink) -> None:
+        """Send the journal's records to a sink from now on."""
+        self.journal.attach(sink)
+        self.changes.journalled = True
+
+    def remove_sink(self, sink: Sink) -> None:
+        """Send a sink nothing more; gates that depended on it alone are lifted."""
+        self.journal.detach(sink)
+        self.changes.journalled = bool(self.journal.sinks)
+        self.gates_moved()
+
+    def add_gate(self, gate: ReplyGate) -> None:
+        """Hold the replies to writes back until a gate has passed them."""
+        self.journal.gates.append(gate)
+
+    def remove_gate(self, gate: ReplyGate) -> None:
+        """Lift a gate."""
+        if gate in self.journal.gates:
+            self.journal.gates.remove(gate)
+        self.gates_moved()
 
     # Waiting -------------------------------------------------------------------------------
 
@@ -605,6 +636,12 @@ class Engine:
                     more = True
                     break
         return more
+
+    def is_idle(self) -> bool:
+        """Whether no command has run since this was last asked."""
+        idle = self.commands == self._commands_seen
+        self._commands_seen = self.commands
+        return idle
 
     def close(self) -> None:
         """Release the backend; nothing is served afterwards."""

@@ -1,0 +1,6 @@
+"""``python -m hypercache``."""
+
+from hypercache.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The command line: ``hypercache serve`` and friends."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from hypercache import __version__
+from hypercache.config import ConfigError, Configuration, load
+
+USAGE: Final = """\
+usage: hypercache serve [CONFIG] [--port N] [--bind ADDR] [--dir DIR] [--set name=value ...]
+       hypercache version
+       hypercache help
+
+CONFIG is a YAML file of ours or a redis.conf. Every directive is accepted as --name value too.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    action = words[0] if words else "help"
+    if action == "serve":
+        sys.exit(serve(words[1:]))
+    elif action in ("version", "--version", "-v"):
+        print(f"HyperCache {__version__}")
+    elif action in ("help", "--help", "-h"):
+        print(USAGE, end="")
+    else:
+        print(f"hypercache: unknown command {action!r}\n\n{USAGE}", end="", file=sys.stderr)
+        sys.exit(2)
+
+
+def serve(words: Sequence[str]) -> int:
+    """Start a server and serve until it ends; the exit status."""
+    if any(word in ("--help", "-h") for word in words):
+        print(USAGE, end="")
+        return 0
+    try:
+        configuration = load(words)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return run(configuration)
+
+
+def run(configuration: Configuration) -> int:
+    """Serve with a configuration; what stops the start is one line on stderr and in the log."""
+    # Not at the top: a mistake in the configuration is told without loading the server.
+    from hypercache.observability.logs import configure, get_logger
+    from hypercache.server import Server, StartError
+    from hypercache.supervisor import PluginError
+    from hypercache.transport.listeners import ListenError
+    from hypercache.transport.tls import TlsError
+
+    try:
+        os.chdir(configuration.settings.dir)
+    except OSError as error:
+        print(f"Can't chdir to '{configuration.settings.dir}': {error.strerror}", file=sys.stderr)
+        return 1
+    configure(configuration.settings)
+    log = get_logger("server")
+    failures = (StartError, ListenError, TlsError, PluginError)
+    try:
+        server = Server(configuration)
+        trio.run(server.run)
+    except failures as error:
+        log.error("start_failed", message=str(error), error=str(error))
+        return 1
+    except BaseExceptionGroup as group:
+        known, others = group.split(failures)
+        for error in known.exceptions if known is not None else ():
+            log.error("start_failed", message=str(error), error=str(error))
+        if others is not None and others.split(KeyboardInterrupt)[1] is not None:
+            raise others from None
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

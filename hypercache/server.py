@@ -1,0 +1,320 @@
+"""The server put together: one nursery that owns every task, and an ordered end.
+
+Start: backend, engine, commands; listeners are bound (so a taken port stops the start);
+plugins start in order (recovery happens here, clients are told LOADING); then the doors
+open. Stop, on SIGTERM, SIGINT or SHUTDOWN: stop accepting, let replies leave, stop the
+plugins in reverse order (they flush), close the backend.
+"""
+
+import gc
+import os
+import resource
+import secrets
+import signal
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from hypercache import __version__, commands
+from hypercache.backend import Backend, BackendError
+from hypercache.config import Configuration
+from hypercache.engine.engine import Engine, Reporter
+from hypercache.engine.registry import Registry
+from hypercache.keyspace.clock import Chance, Clock
+from hypercache.observability.logs import get_logger
+from hypercache.supervisor import Supervisor, load_plugin
+from hypercache.transport.admission import Door
+from hypercache.transport.listeners import ListenError, bind_tcp, bind_unix
+from hypercache.transport.reactor import Reactor
+from hypercache.transport.tls import TlsListener
+from hypercache.wiring import wire
+
+BACKENDS: Final = "hypercache.backends"
+# One slice of background work between rounds, in microseconds.
+TICK_BUDGET: Final = 1000
+# How long replies may take to leave when the server stops, in seconds.
+DRAIN_DEADLINE: Final = 1.0
+# Descriptors beside those of clients: listeners, log, data files, epoll sets.
+SPARE_DESCRIPTORS: Final = 64
+# Container objects allocated before an idle moment is used to look for cycles.
+GARBAGE: Final = 50_000
+
+
+class StartError(Exception):
+    """The server cannot start: the text says why and what to do."""
+
+
+class LogReporter(Reporter):
+    """Writes what the engine reports to the log."""
+
+    def __init__(self) -> None:
+        self._log = get_logger("engine")
+
+    def report(self, level: str, event: str, fields: dict[str, object]) -> None:
+        """One event; an exception among the fields is logged with its trace."""
+        exception = fields.pop("exception", None)
+        if isinstance(exception, BaseException):
+            self._log.error(event, exc_info=exception, **fields)
+        else:
+            getattr(self._log, level)(event, **fields)
+
+
+def is_compiled() -> bool:
+    """Whether the hot modules run compiled by mypyc."""
+    from hypercache.engine import engine
+
+    return not str(engine.__file__).endswith(".py")
+
+
+def open_backend(name: str, settings: Mapping[str, object]) -> Backend:
+    """Construct the backend of an entry point; raises `StartError`."""
+    found = {point.name: point for point in entry_points(group=BACKENDS)}
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise StartError(f"backend {name!r} is not installed (installed: {known}).")
+    try:
+        backend = found[name].load()(**settings)
+    except TypeError as error:
+        raise StartError(f"backend {name!r}: its settings do not fit: {error}") from error
+    if not isinstance(backend, Backend):
+        raise StartError(f"backend {name!r}: {backend!r} is no Backend.")
+    return backend
+
+
+class Server:
+    """A server process. `run` serves until it is told to stop."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        clock: Clock | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self.settings = configuration.settings
+        self._log = get_logger("server")
+        settings = self.settings
+        registry = Registry()
+        commands.load(registry)
+        self._rename_commands(registry)
+        backend = open_backend(settings.backend, settings.backend_settings)
+        try:
+            self.engine = Engine(
+                backend,
+                settings.databases,
+                registry,
+                configuration,
+                clock or Clock(),
+                Chance(secrets.randbits(62) if seed is None else seed),
+                LogReporter(),
+            )
+        except BackendError as error:
+            raise StartError(f"backend {settings.backend!r} cannot be opened: {error}") from error
+        self.door = Door()
+        self.reactor = Reactor(self.engine, self.door)
+        self.tls: TlsListener | None = None
+        self._tls_listeners: list[trio.SocketListener] = []
+        plugins = {name: load_plugin(name, own) for name, own in settings.plugins.items()}
+        self.supervisor = Supervisor(self.engine, plugins, settings.dir)
+        self._stop = trio.Event()
+        self._timers_changed = trio.Event()
+        self.engine.shutdown = self.request_stop
+        self.engine.timers_changed = self._wake_timekeeper
+        wire(self)
+
+    def _rename_commands(self, registry: Registry) -> None:
+        for name, new_name in self.settings.rename_command:
+            try:
+                registry.rename(name.encode(), new_name.encode())
+            except KeyError:
+                raise StartError(f"rename-command: no such command {name!r}.") from None
+            except ValueError as error:
+                raise StartError(f"rename-command {name}: {error}.") from None
+
+    def request_stop(self) -> None:
+        """Begin the ordered end; more requests change nothing."""
+        self._stop.set()
+
+    def _wake_timekeeper(self) -> None:
+        self._timers_changed.set()
+
+    # The life of the server --------------------------------------------------------------
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Start, report ``started()`` once clients are served, and serve until the end.
+
+        Raises `StartError`, `hypercache.transport.listeners.ListenError`,
+        `hypercache.transport.tls.TlsError` or `hypercache.supervisor.PluginError` when the
+        server cannot start.
+        """
+        self._announce()
+        try:
+            self._raise_descriptor_limit()
+            self._bind()
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._watch_signals)
+                self._log.info("initialized", message="Server initialized")
+                await self.supervisor.start(nursery)
+                self._settle_memory()
+                nursery.start_soon(self._tick)
+                nursery.start_soon(self._keep_time)
+                nursery.start_soon(self.reactor.run)
+                if self.tls is not None:
+                    nursery.start_soon(self.tls.run, self._tls_listeners)
+                nursery.start_soon(self._watch_plugins)
+                self._log.info("ready", message="Ready to accept connections", **self._addresses())
+                task_status.started()
+                await self._stop.wait()
+                await self._end()
+                nursery.cancel_scope.cancel()
+        finally:
+            await self._release()
+        if self.supervisor.failure is not None:
+            raise StartError("a critical plugin has failed") from self.supervisor.failure
+
+    def _announce(self) -> None:
+        mode = "compiled" if is_compiled() else "interpreted"
+        self._log.info(
+            "starting",
+            message=f"HyperCache {__version__} is starting ({mode}), PID: {os.getpid()}",
+            version=__version__,
+            mode=mode,
+            pid=os.getpid(),
+            python=sys.version.split()[0],
+            backend=self.settings.backend,
+        )
+        for warning in self.configuration.warnings:
+            self._log.warning("configuration", message=warning, warning=warning)
+
+    def _raise_descriptor_limit(self) -> None:
+        """Make room for maxclients, or lower maxclients to the room there is."""
+        wanted = self.settings.maxclients + SPARE_DESCRIPTORS
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft >= wanted or soft == resource.RLIM_INFINITY:
+            return
+        room = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(room, soft), hard))
+        if room < wanted:
+            self.door.max_clients = max(room - SPARE_DESCRIPTORS, 1)
+            self.settings.maxclients = self.door.max_clients
+            self._log.warning(
+                "maxclients_lowered", maxclients=self.door.max_clients, descriptors=room
+            )
+
+    def _bind(self) -> None:
+        settings = self.settings
+        if settings.port:
+            for listener in bind_tcp(settings.bind, settings.port, settings.tcp_backlog):
+                self.reactor.listen(listener)
+        if settings.unixsocket:
+            path = settings.path(settings.unixsocket)
+            self.reactor.listen(bind_unix(path, settings.unixsocketperm, settings.tcp_backlog))
+        if settings.tls_port:
+            self.tls = TlsListener(self.engine, self.door, settings)
+            for listener in bind_tcp(settings.bind, settings.tls_port, settings.tcp_backlog):
+                self._tls_listeners.append(
+                    trio.SocketListener(trio.socket.from_stdlib_socket(listener))
+                )
+        if not (settings.port or settings.unixsocket or settings.tls_port):
+            raise ListenError(
+                "Configured to not listen anywhere: set port, tls-port or unixsocket."
+            )
+        if settings.pidfile:
+            settings.path(settings.pidfile).write_text(f"{os.getpid()}\n")
+
+    def _addresses(self) -> dict[str, object]:
+        settings = self.settings
+        places: dict[str, object] = {"bind": list(settings.bind)}
+        for name in ("port", "tls_port", "unixsocket"):
+            value = getattr(settings, name)
+            if value:
+                places[name] = value
+        return places
+
+    def _settle_memory(self) -> None:
+        """Take the cyclic collector off the data path: what is loaded now stays."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    async def _end(self) -> None:
+        """Stop accepting, let replies leave, stop the plugins."""
+        self._log.info("stopping", message="User requested shutdown...")
+        self.reactor.stop_accepting()
+        self.engine.end_round()
+        with trio.move_on_after(DRAIN_DEADLINE):
+            while any(session.output_bytes > 0 for session in self.engine.sessions.values()):
+                await trio.sleep(0.002)
+        await self.supervisor.stop()
+
+    async def _release(self) -> None:
+        settings = self.settings
+        self.reactor.stop_accepting()
+        self.engine.close()
+        for name in (settings.unixsocket, settings.pidfile):
+            if name:
+                Path(settings.path(name)).unlink(missing_ok=True)
+        gc.enable()
+        self._log.info("stopped", message="HyperCache is now ready to exit, bye bye...")
+
+    # Tasks ---------------------------------------------------------------------------------
+
+    async def _watch_signals(self, task_status: trio.TaskStatus[None]) -> None:
+        """SIGTERM and SIGINT ask for an ordered end; a second one ends at once."""
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            task_status.started()
+            async for number in signals:
+                name = signal.Signals(number).name
+                self._log.warning(
+                    "signal", message=f"Received {name} scheduling shutdown...", signal=name
+                )
+                if self._stop.is_set():
+                    raise KeyboardInterrupt
+                self.request_stop()
+
+    async def _watch_plugins(self) -> None:
+        await self.supervisor.failed.wait()
+        self.request_stop()
+
+    async def _tick(self) -> None:
+        """Background work: expiry, freeing, statistics, idle clients, garbage."""
+        engine = self.engine
+        since_sweep = 0.0
+        while True:
+            period = 1 / self.settings.hz
+            await trio.sleep(period)
+            while engine.tick(TICK_BUDGET):
+                engine.end_round()
+                await trio.lowlevel.checkpoint()
+            engine.sample()
+            engine.end_round()
+            since_sweep += period
+            if since_sweep >= 1:
+                since_sweep = 0.0
+                self.reactor.sweep()
+                self._collect_garbage()
+
+    def _collect_garbage(self) -> None:
+        """Look for cycles in a quiet moment; survivors are not looked at again."""
+        if gc.get_count()[0] > GARBAGE and self.engine.is_idle():
+            gc.collect(0)
+            gc.freeze()
+
+    async def _keep_time(self) -> None:
+        """Complete the waits of clients when their deadlines pass."""
+        engine = self.engine
+        while True:
+            self._timers_changed = trio.Event()
+            deadline = engine.timers.next_deadline()
+            seconds = float("inf")
+            if deadline >= 0:
+                seconds = max(deadline - engine.clock.microseconds(), 0) / 1_000_000
+            with trio.move_on_after(seconds):
+                await self._timers_changed.wait()
+            engine.run_timers()
+            engine.end_round()
