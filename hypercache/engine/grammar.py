@@ -9,7 +9,7 @@ the arguments, in the notation of manual pages:
 ``change:CH``          a token whose argument has a name of its own
 ``count``              an argument: lower-case words joined by ``-``
 ``count:integer``      its type: key, string, integer, double, pattern, unix-time
-``by-pattern/pattern``  a name, then how it is displayed
+``addr/"ip:port"``     a name, then how it is displayed
 ``destination:key#2``  the key specification it belongs to, where order does not tell
 ``COUNT count``        a token directly before an argument or ``(`` introduces it
 ``[LIMIT from to]``    in a group, a token and plain arguments are one block, so introduced
@@ -40,11 +40,13 @@ UNLIMITED: Final = -1
 #: `Argument.key_spec` of an argument that belongs to no key specification.
 NO_KEY: Final = -1
 
-_LEXEME: Final = re.compile(r'\s*(\.\.\.|[\[\]()|]|(?:[^\s\[\]()|".]|"[^"]*")+)')
+_LEXEME: Final = re.compile(r'\s*(\.\.\.|[\[\]()|]|(?:[^\s\[\]()|".]|\.(?!\.)|"[^"]*")+)')
 _TOKEN: Final = re.compile(r'(?:([a-z0-9-]+):)?([A-Z][A-Z0-9_-]*|"([^"]*)")')
-_ARGUMENT: Final = re.compile(r"([a-z][a-z0-9-]*)(?:/([a-z0-9-]+))?(?::([a-z-]+))?(?:#(\d+))?")
+_ARGUMENT: Final = re.compile(
+    r'([a-z][a-z0-9-]*)(?:/([a-z0-9-]+|"[^"]+"))?(?::([a-z-]+))?(?:#(\d+))?'
+)
 _LABEL: Final = re.compile(r"([a-z][a-z0-9-]*)=")
-_NAME: Final = re.compile(r"[A-Z][A-Z0-9_-]*")
+_NAME: Final = re.compile(r"[A-Z][A-Z0-9_.-]*")
 
 
 class GrammarError(ValueError):
@@ -233,7 +235,7 @@ class _Reader:
         if kind not in TYPES:
             raise self.error(f"unknown type {kind!r} of {name!r}; there are {', '.join(TYPES)}")
         item = Argument(name, kind)
-        item.display = match.group(2) or name
+        item.display = (match.group(2) or name).strip('"')
         if match.group(4) is not None:
             item.key_spec = int(match.group(4))
         return item
