@@ -7,18 +7,23 @@ import pytest
 import yaml
 
 from hypercache.engine.command import Command, Declaration
+from hypercache.engine.context import Context
 from hypercache.engine.documentation import command_docs, command_info
 from hypercache.engine.grammar import GrammarError, parse
-from hypercache.reply import OK
+from hypercache.reply import OK, Reply
 from tests.support.metadata import flatten, read
 
 SYNTAXES = yaml.safe_load(Path(__file__).with_name("syntaxes.yaml").read_text("utf-8"))
 
 
+def answer_ok(context: Context, args: list[bytes]) -> Reply:
+    return OK
+
+
 def declare(syntax: str, words: int = 1, keys: str = "", flags: str = "") -> Command:
     declaration = Declaration(
         syntax,
-        lambda context, args: OK,
+        answer_ok,
         group="generic",
         since="1.0.0",
         summary="For a test.",

@@ -3,15 +3,20 @@
 import pytest
 
 from hypercache.engine.command import Declaration
+from hypercache.engine.context import Context
 from hypercache.engine.grammar import GrammarError
 from hypercache.engine.registry import MAX_SPELLINGS, Registry
-from hypercache.reply import OK, ErrorReply
+from hypercache.reply import OK, ErrorReply, Reply
+
+
+def answer_ok(context: Context, args: list[bytes]) -> Reply:
+    return OK
 
 
 def declaration(syntax: str, container: str = "", **options: str) -> Declaration:
     return Declaration(
         syntax,
-        lambda context, args: OK,
+        answer_ok,
         container=container,
         group=options.pop("group", "generic"),
         since=options.pop("since", "1.0.0"),
