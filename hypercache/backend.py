@@ -135,7 +135,12 @@ class Database:
     """
 
     def find(self, key: bytes) -> Entry | None:
-        """The entry of a key, or None. The entry is good until the next change of that key."""
+        """The entry of a key, or None. The entry is good until the next change of that key.
+
+        Editing its `Value` in place is no such change. Until the key is replaced, moved or
+        removed, or the unit ends, every call hands out the same `Value` object: the keyspace
+        tells by it whether a command replaced what it edits.
+        """
         raise NotImplementedError
 
     def put(self, key: bytes, value: bytes, expire: i64) -> Entry:
@@ -158,7 +163,10 @@ class Database:
         raise NotImplementedError
 
     def expire(self, key: bytes, deadline: i64) -> None:
-        """Set (Unix time in milliseconds) or, with ``NO_EXPIRE``, remove a present key's deadline."""
+        """Set, or with ``NO_EXPIRE`` remove, the deadline of a present key.
+
+        A deadline is a Unix time in milliseconds, and not negative.
+        """
         raise NotImplementedError
 
     def move(self, key: bytes, target: "Database", new_key: bytes) -> None:
@@ -183,9 +191,11 @@ class Database:
         raise NotImplementedError
 
     def due(self, now: i64, limit: int) -> list[bytes]:
-        """Up to ``limit`` keys whose deadline is <= ``now``. Work is bounded by ``limit``, not size.
+        """Up to ``limit`` keys whose deadline is <= ``now``; the work is bounded by ``limit``.
 
-        The caller unlinks them; a key that it leaves may be handed out again.
+        The caller unlinks them; a key that it leaves may be handed out again. None comes
+        early, or twice in one call. One may come up to 100 ms late, and a call may return
+        few or none while others are due; n of them come within 2 * n / limit + 10 calls.
         """
         raise NotImplementedError
 
@@ -214,7 +224,11 @@ class Database:
         raise NotImplementedError
 
     def memory(self) -> int:
-        """Bytes that keys, values and their bookkeeping take in this process."""
+        """Bytes that keys, values and their bookkeeping take in this process.
+
+        Of a store on disk: those that they take there. What waits for `Backend.reclaim`
+        need not count.
+        """
         raise NotImplementedError
 
     def memory_of(self, key: bytes) -> int:
@@ -263,11 +277,14 @@ class Backend:
         raise NotImplementedError
 
     def begin(self) -> None:
-        """Begin a unit."""
+        """Begin a unit. Where an operation in it raises, the whole unit is rolled back."""
         raise NotImplementedError
 
     def commit(self) -> None:
-        """Make the unit's changes visible and, as far as the settings say, durable."""
+        """Make the unit's changes visible and, as far as the settings say, durable.
+
+        Where that fails, it raises `BackendError`; then the unit is over and undone.
+        """
         raise NotImplementedError
 
     def rollback(self) -> None:
@@ -278,7 +295,7 @@ class Backend:
         raise NotImplementedError
 
     def reclaim(self, budget: int) -> bool:
-        """Free about ``budget`` elements of what `unlink` and `clear` left; True if more is left."""
+        """Free about ``budget`` elements that `unlink` and `clear` left; True if more are left."""
         raise NotImplementedError
 
     def statistics(self) -> dict[str, int]:

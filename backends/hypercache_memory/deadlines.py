@@ -74,8 +74,8 @@ class Deadlines:
         while self._fine_numbers and self._fine_numbers[0] < last and len(found) < limit:
             number = heappop(self._fine_numbers)
             bucket = self._fine.get(number)
-            if bucket is None:
-                continue
+            if bucket is None or (skipped and skipped[-1] == number):
+                continue  # stale: the bucket went, or went and came back under a second number
             skipped.append(number)
             for key in bucket:
                 if len(found) >= limit:
