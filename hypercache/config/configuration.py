@@ -12,9 +12,12 @@ from hypercache.config.rewrite import rewrite_file
 from hypercache.config.schema import Directive
 from hypercache.config.settings import BY_NAME, Settings
 from hypercache.keyspace.glob import matches
+from hypercache.observability.logs import get_logger
 
 #: Called with the old and the new value, whose type is the setting's.
 Callback = Callable[[Any, Any], None]
+
+_log: Final = get_logger("config")
 
 _PATTERN: Final = frozenset("[*?")
 
@@ -126,7 +129,11 @@ class Configuration:
             setattr(self.settings, change.directive.attribute, change.new)
         self._publish([change for change in changes if change.matters()], changes)
         for change in changes:
-            self._origins[change.directive.attribute] = Origin("CONFIG SET")
+            directive = change.directive
+            self._origins[directive.attribute] = Origin("CONFIG SET")
+            if directive.effect != "active" and change.new != directive.default:
+                message = f"{change.name} {directive.effect_text()}"
+                _log.warning("setting_without_effect", message, setting=change.name)
 
     def _look_up(
         self, pairs: list[tuple[str, str]], local: bool, loading: bool
@@ -194,7 +201,7 @@ class Configuration:
             try:
                 _tell(subscriber, change.new, change.old)
             except ConfigError as error:
-                self.warnings.append(f"{change.name} could not be restored: {error}")
+                _log.error("setting_not_restored", setting=change.name, reason=str(error))
 
     def rewrite(self, force: bool = False) -> None:
         """CONFIG REWRITE: bring the configuration file up to date.
