@@ -28,6 +28,13 @@ class Event:
 
 
 SET: Final = Event("set", STRING_CLASS)
+APPEND: Final = Event("append", STRING_CLASS)
+SETRANGE: Final = Event("setrange", STRING_CLASS)
+INCRBY: Final = Event("incrby", STRING_CLASS)
+INCRBYFLOAT: Final = Event("incrbyfloat", STRING_CLASS)
+HSET: Final = Event("hset", HASH_CLASS)
+HDEL: Final = Event("hdel", HASH_CLASS)
+HINCRBY: Final = Event("hincrby", HASH_CLASS)
 DEL: Final = Event("del", GENERIC)
 EXPIRE: Final = Event("expire", GENERIC)
 PERSIST: Final = Event("persist", GENERIC)
@@ -122,6 +129,11 @@ class Changes:
     def touch(self, database: int, key: bytes, event: Event) -> None:
         """Count a change and, if anybody looks, write it down."""
         self.dirty += 1
+        if self.observed:
+            self.touched.append(Touch(database, key, event))
+
+    def notify(self, database: int, key: bytes, event: Event) -> None:
+        """Name one more event of a change that is counted already (SET EX: set, expire)."""
         if self.observed:
             self.touched.append(Touch(database, key, event))
 

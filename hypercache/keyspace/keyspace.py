@@ -77,6 +77,20 @@ class Keyspace:
         entry = self.view_any(key)
         if entry is None:
             return None
+        return self.text(entry)
+
+    def peek(self, key: bytes) -> bytes | None:
+        """Like `get`, but None for other kinds too (MGET)."""
+        entry = self.view_any(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, bytes):
+            return value
+        return self.text(entry) if isinstance(value, StringValue) else None
+
+    def text(self, entry: Entry) -> bytes:
+        """The whole string of an entry; WRONGTYPE for other kinds."""
         value = entry.value
         if isinstance(value, bytes):
             return value
