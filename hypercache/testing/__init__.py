@@ -1,0 +1,16 @@
+"""What users and authors test with: conformance kits, a sorted-dict store, a server process."""
+
+from hypercache.testing.backend import backend_checks, check_backend
+from hypercache.testing.checks.rules import Check
+from hypercache.testing.conformance import ConformanceError
+from hypercache.testing.ordered import check_ordered_kv
+from hypercache.testing.sorted_kv import SortedDictKV
+
+__all__ = [
+    "Check",
+    "ConformanceError",
+    "SortedDictKV",
+    "backend_checks",
+    "check_backend",
+    "check_ordered_kv",
+]

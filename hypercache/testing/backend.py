@@ -1,0 +1,34 @@
+"""The conformance kit for backends: whoever implements `hypercache.backend` runs it.
+
+In a test suite, one test a rule::
+
+    from hypercache.testing import Check, backend_checks
+
+    @pytest.mark.parametrize("check", backend_checks(), ids=lambda check: check.name)
+    def test_contract(check: Check) -> None:
+        check.run(MyBackend)
+
+or all at once: ``check_backend(MyBackend)``. Nothing here needs pytest.
+"""
+
+from hypercache.testing.checks import databases, keys, programs, stores
+from hypercache.testing.checks.rules import EXAMPLES, Check
+from hypercache.testing.trial import Make, Reopen
+
+
+def backend_checks() -> list[Check]:
+    """Every rule of the contract, in the order in which to try them."""
+    return [*keys.CHECKS, *databases.CHECKS, *stores.CHECKS, *programs.CHECKS]
+
+
+def check_backend(
+    make: Make, *, reopen: Reopen | None = None, seed: int = 0, examples: int = EXAMPLES
+) -> None:
+    """Try every rule of the Backend contract; raises `ConformanceError` at the first broken one.
+
+    ``make()`` gives a new, empty backend, not opened yet. ``reopen(backend)`` gets one that
+    was closed and gives another over the same store; a durable backend needs it. ``seed``
+    and ``examples`` (random programs tried) make other runs; the same figures repeat one.
+    """
+    for check in backend_checks():
+        check.run(make, reopen=reopen, seed=seed, examples=examples)

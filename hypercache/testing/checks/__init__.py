@@ -1,0 +1,1 @@
+"""The rules of the Backend contract, a function each, for `hypercache.testing.check_backend`."""

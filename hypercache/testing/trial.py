@@ -1,0 +1,347 @@
+"""A backend on trial: every call is made on it and on a model, and compared."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Final, cast
+
+from hypercache.backend import (
+    KIND_NAMES,
+    NO_EXPIRE,
+    Backend,
+    Database,
+    Entry,
+    HashValue,
+    StringValue,
+    Value,
+)
+from hypercache.testing.conformance import Recorder, describe
+from hypercache.testing.model import Data, Held, Model, empty
+
+Make = Callable[[], Backend]
+Reopen = Callable[[Backend], Backend]
+
+DATABASES: Final = 3
+#: More calls of `reclaim` than any check should need.
+RECLAIM_CALLS: Final = 10_000
+
+
+class Trial(Recorder):
+    """One check's backend, opened with three databases, and what it should hold.
+
+    Where the backend wants units, one is always open; `next_unit` commits it.
+    """
+
+    def __init__(
+        self,
+        check: str,
+        rule: str,
+        make: Make,
+        reopen: Reopen | None,
+        seed: int,
+        examples: int,
+    ) -> None:
+        super().__init__(check, rule)
+        self.seed = seed
+        self.examples = examples
+        self.random = Random(f"{seed} {check}")
+        self.maker = make
+        self.reopener = reopen
+        self.backend = self.call("make()", make)
+        self.model = Model(DATABASES)
+        self._saved = self.model.copy()
+        self.databases: list[DatabaseTrial] = []
+        self._open()
+
+    def again(self) -> "Trial":
+        """Another trial of the same, with a new backend."""
+        return Trial(self.check, self.rule, self.maker, self.reopener, self.seed, self.examples)
+
+    @property
+    def units(self) -> bool:
+        """Whether the backend has units."""
+        return self.backend.wants_units
+
+    def _open(self) -> None:
+        opened = self.call(f"open({DATABASES})", lambda: self.backend.open(DATABASES))
+        self.expect("the number of databases from open()", DATABASES, len(opened))
+        self.databases = [DatabaseTrial(self, *pair) for pair in enumerate(opened)]
+        self._begin()
+
+    def _begin(self) -> None:
+        if self.units:
+            self.call("begin()", self.backend.begin)
+            self._saved = self.model.copy()
+
+    def next_unit(self) -> None:
+        """Commit the unit and begin the next, as the engine does between rounds."""
+        if self.units:
+            self.call("commit()", self.backend.commit)
+            self._begin()
+
+    def undo_unit(self) -> None:
+        """Roll the unit back and begin the next."""
+        self.call("rollback()", self.backend.rollback)
+        self.model = self._saved
+        self._begin()
+
+    def reclaim(self) -> None:
+        """Let the backend free all that it left for later."""
+        for _ in range(RECLAIM_CALLS):
+            if not self.call("reclaim(100)", lambda: self.backend.reclaim(100)):
+                return
+        self.fail(f"reclaim(100) is False after {RECLAIM_CALLS} calls at the latest", "True")
+
+    def close(self) -> None:
+        """Commit and close."""
+        if self.units:
+            self.call("commit()", self.backend.commit)
+        self.call("close()", self.backend.close)
+
+    def reopen(self) -> None:
+        """Close the store and open it again."""
+        reopener = self.reopener
+        if reopener is None:
+            self.fail("a reopen= argument, since the backend says that it is durable", "None")
+        self.close()
+        self.backend = self.call("reopen()", lambda: reopener(self.backend))
+        self._open()
+
+    def verify(self) -> None:
+        """Compare everything that the backend holds with what it should hold."""
+        for database in self.databases:
+            database.verify()
+
+    def finish(self) -> None:
+        """The end of every check: all is as it should be, before and after a commit."""
+        self.verify()
+        self.next_unit()
+        self.verify()
+        self.close()
+
+
+class DatabaseTrial:
+    """One database and its model. Methods are those of `Database` and of the values."""
+
+    def __init__(self, trial: Trial, index: int, database: Database) -> None:
+        self.trial = trial
+        self.index = index
+        self.database = database
+
+    @property
+    def model(self) -> dict[bytes, Held]:
+        """What the database should hold."""
+        return self.trial.model.databases[self.index]
+
+    def _step(self, name: str, *args: object) -> str:
+        return f"db{self.index}.{name}({', '.join(describe(arg) for arg in args)})"
+
+    # One key -------------------------------------------------------------------------------
+
+    def find(self, key: bytes) -> Entry | None:
+        """Look a key up; entry and model must agree."""
+        step = self._step("find", key)
+        entry = self.trial.call(step, lambda: self.database.find(key))
+        self._compare(step, key, entry)
+        return entry
+
+    def put(self, key: bytes, value: bytes, expire: int = NO_EXPIRE) -> None:
+        """Store a string."""
+        step = self._step("put", key, value, expire)
+        entry = self.trial.call(step, lambda: self.database.put(key, value, expire))
+        self.model[key] = Held(value, expire)
+        self._compare(step, key, entry)
+
+    def create(self, key: bytes, kind: int) -> Value:
+        """Store an empty value."""
+        step = self._step("create", key, KIND_NAMES[kind].upper())
+        entry = self.trial.call(step, lambda: self.database.create(key, kind))
+        self.model[key] = Held(empty(kind))
+        self._compare(step, key, entry)
+        return cast(Value, entry.value)
+
+    def unlink(self, key: bytes) -> None:
+        """Remove a key."""
+        step = self._step("unlink", key)
+        removed = self.trial.call(step, lambda: self.database.unlink(key))
+        self.trial.expect(step, self.model.pop(key, None) is not None, removed)
+
+    def expire(self, key: bytes, deadline: int) -> None:
+        """Set or remove a present key's deadline."""
+        step = self._step("expire", key, deadline)
+        self.trial.call(step, lambda: self.database.expire(key, deadline))
+        self.model[key].expire = deadline
+
+    def move(self, key: bytes, target: "DatabaseTrial", new_key: bytes) -> None:
+        """Move a present key."""
+        step = f"db{self.index}.move({describe(key)}, db{target.index}, {describe(new_key)})"
+        self.trial.call(step, lambda: self.database.move(key, target.database, new_key))
+        target.model[new_key] = self.model.pop(key)
+
+    def copy(self, key: bytes, target: "DatabaseTrial", new_key: bytes) -> None:
+        """Copy a present key."""
+        step = f"db{self.index}.copy({describe(key)}, db{target.index}, {describe(new_key)})"
+        self.trial.call(step, lambda: self.database.copy(key, target.database, new_key))
+        target.model[new_key] = self.model[key].copy()
+
+    # Values --------------------------------------------------------------------------------
+
+    def edit(self, key: bytes, step: str, change: Callable[[Value], object]) -> tuple[object, int]:
+        """Change a present value in place, and report it as the keyspace does.
+
+        What the change answered, and what it added to ``changes``.
+        """
+        value = self._value(key)
+        before = value.memory()
+        changes = value.changes
+        answer = self.trial.call(f"{self._step('find', key)}.{step}", lambda: change(value))
+        after = value.memory()
+        if after != before:
+            self.database.adjust(key, before, after)
+        return answer, value.changes - changes
+
+    def _value(self, key: bytes) -> Value:
+        entry = self.database.find(key)
+        if entry is None or not isinstance(entry.value, Value):
+            got = "None" if entry is None else describe(entry.value)
+            self.trial.fail(f"find({describe(key)}) has a Value", got)
+        return entry.value
+
+    def set_field(self, key: bytes, field: bytes, value: bytes) -> None:
+        """Set a field of a hash."""
+        fields = cast(dict[bytes, bytes], self.model[key].data)
+        step = f"set({describe(field)}, {describe(value)})"
+        new = self.edit(key, step, lambda target: cast(HashValue, target).set(field, value))
+        self.trial.expect(f"{step}, and what it adds to changes,", (field not in fields, 1), new)
+        fields[field] = value
+
+    def remove_field(self, key: bytes, field: bytes) -> None:
+        """Remove a field of a hash."""
+        fields = cast(dict[bytes, bytes], self.model[key].data)
+        step = f"remove({describe(field)})"
+        gone = self.edit(key, step, lambda target: cast(HashValue, target).remove(field))
+        there = fields.pop(field, None) is not None
+        self.trial.expect(f"{step}, and what it adds to changes,", (there, int(there)), gone)
+
+    def get_field(self, key: bytes, field: bytes) -> None:
+        """Read a field of a hash."""
+        fields = cast(dict[bytes, bytes], self.model[key].data)
+        step = f"get({describe(field)})"
+        value = self.edit(key, step, lambda target: cast(HashValue, target).get(field))
+        self.trial.expect(f"{step}, and what it adds to changes,", (fields.get(field), 0), value)
+
+    def write(self, key: bytes, offset: int, data: bytes) -> None:
+        """Overwrite a part of a string that is edited in place."""
+        text = cast(bytearray, self.model[key].data)
+        step = f"write({offset}, {describe(data)})"
+        done = self.edit(key, step, lambda target: cast(StringValue, target).write(offset, data))
+        self.trial.expect(f"{step}, and what it adds to changes,", (None, 1), done)
+        text.extend(bytes(max(offset - len(text), 0)))
+        text[offset : offset + len(data)] = data
+
+    def read(self, key: bytes, start: int, stop: int) -> None:
+        """Read a part of a string that is edited in place."""
+        text = cast(bytearray, self.model[key].data)
+        step = f"read({start}, {stop})"
+        part = self.edit(key, step, lambda target: cast(StringValue, target).read(start, stop))
+        self.trial.expect(
+            f"{step}, and what it adds to changes,", (bytes(text[start:stop]), 0), part
+        )
+
+    # The whole database --------------------------------------------------------------------
+
+    def due(self, now: int, limit: int) -> list[bytes]:
+        """Keys past their deadline: never early, never twice, never more than ``limit``."""
+        trial = self.trial
+        step = self._step("due", now, limit)
+        keys = trial.call(step, lambda: self.database.due(now, limit))
+        trial.require(len(keys) <= limit, f"at most {limit} keys", keys)
+        trial.require(len(set(keys)) == len(keys), "no key twice", keys)
+        for key in keys:
+            held = self.model.get(key)
+            if held is None:
+                trial.fail(f"{step} has present keys only", describe(key))
+            trial.require(
+                held.expire != NO_EXPIRE and held.expire <= now,
+                f"{step} has only keys whose deadline is <= {now}",
+                f"{describe(key)}, whose deadline is {held.expire}",
+            )
+        return keys
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """One step of a scan: present keys and a cursor that fits."""
+        step = self._step("scan", cursor, count)
+        following, keys = self.trial.call(step, lambda: self.database.scan(cursor, count))
+        self.trial.require(0 <= following < 2**64, "a cursor from 0 to 2**64 - 1", following)
+        for key in keys:
+            self.trial.require(key in self.model, f"{step} has present keys only", key)
+        return following, keys
+
+    def sample(self, pick: int) -> bytes | None:
+        """A random key."""
+        step = self._step("sample", pick)
+        key = self.trial.call(step, lambda: self.database.sample(pick))
+        if key is None:
+            self.trial.require(not self.model, f"{step} is a key", "None")
+        else:
+            self.trial.require(key in self.model, f"{step} is a present key or None", key)
+        return key
+
+    def clear(self) -> None:
+        """Remove every key."""
+        self.trial.call(self._step("clear"), self.database.clear)
+        self.model.clear()
+
+    def memory(self) -> int:
+        """Bytes of the database."""
+        return self.trial.call(self._step("memory"), self.database.memory)
+
+    def memory_of(self, key: bytes) -> int:
+        """Bytes of a present key."""
+        return self.trial.call(self._step("memory_of", key), lambda: self.database.memory_of(key))
+
+    # Comparing -----------------------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Everything is as it should be."""
+        trial = self.trial
+        model = self.model
+        name = f"db{self.index}"
+        trial.expect(f"{name}.size()", len(model), self.database.size())
+        volatile = sum(held.expire != NO_EXPIRE for held in model.values())
+        trial.expect(f"{name}.volatile()", volatile, self.database.volatile())
+        for key in model:
+            self._compare(f"{name}.find({describe(key)})", key, self.database.find(key))
+        keys = list(self.database.keys())
+        trial.require(len(set(keys)) == len(keys), f"{name}.keys() has no key twice", keys)
+        trial.expect(f"{name}.keys()", set(model), set(keys))
+        trial.expect(f"{name}.check()", [], self.database.check())
+
+    def _compare(self, step: str, key: bytes, entry: Entry | None) -> None:
+        """Fail unless the entry is that of the model."""
+        trial = self.trial
+        held = self.model.get(key)
+        if held is None:
+            trial.require(entry is None, f"{step} is None", "an entry")
+            return
+        if entry is None:
+            trial.fail(f"{step} is an entry", "None")
+        trial.expect(f"the deadline in {step}", held.expire, entry.expire)
+        trial.expect(f"the value in {step}", held.data, self._data(step, held, entry.value))
+
+    def _data(self, step: str, held: Held, value: object) -> Data:
+        """The content of what was found."""
+        trial = self.trial
+        if isinstance(value, bytes) and isinstance(held.data, bytes):
+            return value
+        if not isinstance(value, Value):
+            trial.fail(f"the value in {step} is a Value", describe(value))
+        trial.expect(f"the kind in {step}", held.kind, value.kind)
+        trial.expect(f"the length in {step}", held.length, value.length())
+        if isinstance(value, HashValue):
+            pairs = list(value.items())
+            trial.require(len(dict(pairs)) == len(pairs), "items() has no field twice", pairs)
+            return dict(pairs)
+        if not isinstance(value, StringValue):
+            trial.fail(f"the value in {step} is a StringValue", type(value).__name__)
+        text = value.read(0, value.length())
+        return text if isinstance(held.data, bytes) else bytearray(text)
