@@ -23,7 +23,6 @@ from mypy_extensions import i64, mypyc_attr
 from hypercache.backend import Backend, BackendError
 from hypercache.engine.command import SKIP_SLOWLOG, Command, Declaration
 from hypercache.engine.context import (
-    REPLY_OFF,
     REPLY_ON,
     REPLY_SKIP,
     REPLY_SKIP_NEXT,
@@ -35,6 +34,7 @@ from hypercache.engine.journal import Journal, ReplyGate, Sink
 from hypercache.engine.registry import Registry
 from hypercache.engine.session import Held, Outlet, Session
 from hypercache.engine.slowlog import SlowLog
+from hypercache.engine.statistics import Statistics
 from hypercache.engine.waiting import Parked, Timers, Wait
 from hypercache.engine.watches import Watches
 from hypercache.keyspace.changes import Changes, Effect, Touch
@@ -147,8 +147,10 @@ class Engine:
         self.rejected_connections: i64 = 0
         self.output_limit_disconnections: i64 = 0
         self.query_limit_disconnections: i64 = 0
-        self.expire_cycles: i64 = 0
-        self.peak_memory: i64 = 0
+        self.cycles: i64 = 0
+        self.expire_microseconds: i64 = 0
+        self.expire_time_caps: i64 = 0
+        self.statistics = Statistics(self.time)
         for command in registry.every():
             command.guards = guards_of(command)
         self.tick(0)
@@ -273,8 +275,6 @@ class Engine:
         if mode == REPLY_SKIP_NEXT:
             session.reply_mode = REPLY_SKIP
         elif mode == REPLY_SKIP:
-            session.reply_mode = REPLY_ON
-        elif mode != REPLY_OFF:
             session.reply_mode = REPLY_ON
 
     def admit(self, session: Session, command: Command, args: list[bytes]) -> object:
@@ -524,6 +524,7 @@ class Engine:
 
     def end_round(self) -> None:
         """Commit, journal, and deliver what may leave."""
+        self.cycles += 1
         if self.unit_open:
             self.unit_open = False
             try:
@@ -627,14 +628,48 @@ class Engine:
         self.settle_background()
         return more
 
+    def sample(self) -> None:
+        """Let the statistics take the counters; called about ten times a second."""
+        self.statistics.sample(
+            self.time,
+            self.commands,
+            self.bytes_in,
+            self.bytes_out,
+            self.cycles,
+            self.used_memory(),
+        )
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT: begin counting anew."""
+        self.commands = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.errors = {}
+        self.error_replies = 0
+        self.connections = 0
+        self.rejected_connections = 0
+        self.output_limit_disconnections = 0
+        self.query_limit_disconnections = 0
+        self.cycles = 0
+        self.expire_microseconds = 0
+        self.expire_time_caps = 0
+        self.changes.hits = 0
+        self.changes.misses = 0
+        self.changes.expired = 0
+        self.registry.reset_statistics()
+        self.statistics.restart()
+
     def expire_slices(self, until: i64) -> bool:
         """Remove due keys in slices until the time is up; True when some may be left."""
         more = False
+        began: i64 = self.clock.microseconds()
         for keyspace in self.keyspaces:
             while keyspace.expire_due(SLICE) == SLICE:
                 if self.clock.microseconds() >= until:
+                    self.expire_time_caps += 1
                     more = True
                     break
+        self.expire_microseconds += self.clock.microseconds() - began
         return more
 
     def is_idle(self) -> bool:
