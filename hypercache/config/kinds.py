@@ -32,6 +32,9 @@ UINT_MAX: Final = (1 << 32) - 1
 LONG_MAX: Final = (1 << 63) - 1
 ULONG_MAX: Final = (1 << 64) - 1
 
+#: Upper ends that only say how wide Redis' variable is.
+_NO_LIMIT: Final = (INT_MAX, UINT_MAX, LONG_MAX, ULONG_MAX)
+
 Check = Callable[[str], None]
 
 
@@ -71,6 +74,8 @@ class Kind(Generic[T]):
             return yaml_scalar(lines[0][0])
         words = [[quote_if_needed(word) for word in line] for line in lines]
         items = words[0] if len(words) == 1 else [" ".join(line) for line in words]
+        if len(items) == 1:
+            return yaml_scalar(items[0])
         return "[" + ", ".join(yaml_scalar(item) for item in items) + "]"
 
     def allowed(self) -> str:
@@ -126,9 +131,10 @@ class Number(Kind[int]):
         return self.text(value)
 
     def allowed(self) -> str:
-        if self.clamp:
-            return f"an integer from {self.clamp[0]} to {self.clamp[1]}"
-        return f"an integer from {self.low} to {self.high}"
+        low, high = self.clamp or (self.low, self.high)
+        if high not in _NO_LIMIT:
+            return f"an integer from {low} to {high}"
+        return "an integer" if low < -1 else f"an integer, {low} or more"
 
 
 class Octal(Number):
@@ -159,10 +165,10 @@ class Memory(Number):
         return [[format_memory(value)]]
 
     def allowed(self) -> str:
-        return (
-            f"bytes, or a number with b, k, kb, m, mb, g or gb, from {format_memory(self.low)}"
-            f" to {self.high}"
-        )
+        low = format_memory(self.low)
+        if self.high in _NO_LIMIT:
+            return f"bytes, {low} or more"
+        return f"bytes from {low} to {format_memory(self.high)}"
 
 
 class MemoryOrPercent(Kind[int]):
@@ -189,7 +195,7 @@ class MemoryOrPercent(Kind[int]):
         return [[self.show(value) if value < 0 else format_memory(value)]]
 
     def allowed(self) -> str:
-        return "bytes, or a number with b, k, kb, m, mb, g or gb, or 0% to 100%"
+        return "bytes, or 0% to 100%"
 
 
 class Text(Kind[str]):

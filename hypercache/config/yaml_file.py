@@ -6,9 +6,9 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from hypercache.config.assignment import Assignment, Origin, start_error
-from hypercache.config.compound import Mapping, Plugins
 from hypercache.config.errors import ConfigError
 from hypercache.config.kinds import Choice, YesNo
+from hypercache.config.mappings import Mapping, Plugins
 from hypercache.config.schema import Directive
 from hypercache.config.settings import BY_NAME, DIRECTIVES, nearest
 

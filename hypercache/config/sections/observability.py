@@ -6,8 +6,9 @@ from typing import Literal, TypeAlias, get_args
 
 from attrs import define
 
-from hypercache.config.compound import Levels, Percentiles, Repeated
+from hypercache.config.compound import Percentiles, Repeated
 from hypercache.config.kinds import LONG_MAX
+from hypercache.config.mappings import Levels
 from hypercache.config.schema import choice, integer, setting, text, yes_no
 
 LogLevel: TypeAlias = Literal["debug", "verbose", "notice", "warning", "nothing"]

@@ -6,8 +6,9 @@ import os
 
 from attrs import define
 
-from hypercache.config.compound import Mapping, Plugins, Repeated
+from hypercache.config.compound import Repeated
 from hypercache.config.kinds import INT_MAX, Directory, Flags
+from hypercache.config.mappings import Mapping, Plugins
 from hypercache.config.schema import integer, setting, text
 
 _SHUTDOWN = Flags(
