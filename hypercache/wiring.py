@@ -44,6 +44,9 @@ def wire(server: "Server") -> None:
         engine.slowlog.threshold = settings.slowlog_log_slower_than
         engine.slowlog.resize(settings.slowlog_max_len)
 
+    def latency() -> None:
+        engine.tracks_latency = settings.latency_tracking
+
     def doors() -> None:
         door.max_clients = settings.maxclients
         door.protected_mode = settings.protected_mode
@@ -75,6 +78,7 @@ def wire(server: "Server") -> None:
     when(("client-output-buffer-limit",), limits)
     when(("proto-max-bulk-len",), max_bulk)
     when(("slowlog-log-slower-than", "slowlog-max-len"), slow)
+    when(("latency-tracking",), latency)
     when(("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors)
     when(("client-query-buffer-limit",), query_limit)
     when(("requirepass",), password)

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Final
 from hypercache.engine.command import command
 from hypercache.engine.context import REPLY_ON, Context
 from hypercache.engine.guards import SUBSCRIBED_BIT
+from hypercache.engine.information import REDIS_VERSION
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.reply import OK, ErrorReply, Reply, printable
 
 if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
-
-#: The Redis version whose behaviour this server has, as HELLO and INFO tell it.
-REDIS_VERSION: Final = b"7.2.6"
 
 WRONG_PASSWORD: Final = "WRONGPASS invalid username-password pair or user is disabled."
 _NO_PASSWORD: Final = (
@@ -118,6 +116,7 @@ def auth(context: Context, args: list[bytes]) -> Reply:
 def log_in(context: Context, user: bytes, password: bytes) -> Reply:
     """Authenticate a client, or raise WRONGPASS."""
     if user != b"default" or not is_password(context.engine, password):
+        context.engine.statistics.denied_logins += 1
         raise ErrorReply(WRONG_PASSWORD)
     context.set_authenticated("default")
     return OK
@@ -183,7 +182,7 @@ def hello(context: Context, args: list[bytes]) -> Reply:
     context.set_version(version)
     return {
         b"server": b"redis",
-        b"version": REDIS_VERSION,
+        b"version": REDIS_VERSION.encode(),
         b"proto": version,
         b"id": context.id,
         b"mode": b"standalone",

@@ -1,9 +1,11 @@
 """INFO: what the server says about itself."""
 
-from hypercache.commands.connection import REDIS_VERSION
+from collections.abc import Mapping
+
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
-from hypercache.reply import Reply, Verbatim
+from hypercache.engine.information import LONG_SECTIONS, SECTIONS
+from hypercache.reply import Reply, Verbatim, printable
 
 
 @command(
@@ -18,4 +20,32 @@ from hypercache.reply import Reply, Verbatim
     summary="Describe the server and its statistics, by sections.",
 )
 def info(context: Context, args: list[bytes]) -> Reply:
-    return Verbatim(b"# Server\r\nredis_version:%s\r\nredis_mode:standalone\r\n" % REDIS_VERSION)
+    """Plugins' sections come with ``everything``, ``modules`` or by name; their fields for
+    a section of the core are shown inside it."""
+    engine = context.engine
+    wanted = {printable(each).lower() for each in args[1:]} or {"default"}
+    everything = "everything" in wanted
+    whole = everything or "all" in wanted
+    parts: list[str] = []
+    for name, section in SECTIONS.items():
+        by_default = "default" in wanted and name not in LONG_SECTIONS
+        if whole or by_default or name in wanted:
+            fields = section(engine)
+            if name in engine.information:
+                fields.update(engine.information[name]())
+            parts.append(section_text(name, fields))
+    for name, extra in engine.information.items():
+        if name in SECTIONS:
+            continue
+        if everything or "modules" in wanted or name.lower() in wanted:
+            parts.append(section_text(name, extra()))
+    return Verbatim("\r\n".join(parts).encode("utf-8", "surrogateescape"))
+
+
+def section_text(name: str, fields: Mapping[str, object]) -> str:
+    """A section as INFO shows it: a heading, then a field a line."""
+    title = "CPU" if name == "cpu" else name[:1].upper() + name[1:]
+    lines = [f"# {title}\r\n"]
+    for key, value in fields.items():
+        lines.append(f"{key}:{value}\r\n")
+    return "".join(lines)

@@ -19,6 +19,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from hypercache.engine.grammar import GrammarError, parse
+from hypercache.engine.histogram import BUCKETS, EXACT, PARTS, by_octave, percentile
 from hypercache.engine.keys import KeySpec, derive, legacy_range
 
 if TYPE_CHECKING:
@@ -138,9 +139,6 @@ _FLAG_CATEGORIES: Final = (
     (PUBSUB, "pubsub"),
     (BLOCKING, "blocking"),
 )
-
-#: Buckets of a latency histogram: bucket i counts calls of less than 2**i microseconds.
-BUCKETS: Final = 64
 
 #: Runs a command: its context, and the whole argument list, the name included.
 Function = Callable[["Context", list[bytes]], object]
@@ -344,16 +342,21 @@ class Command:
         self.declaration: Declaration = declaration
 
     def record(self, microseconds: i64) -> None:
-        """Count a call that took so long."""
-        if len(self.buckets) == 0:
-            self.buckets = vec[i64]([0] * BUCKETS)
+        """Count a call that took so long, also in the histogram."""
         self.calls += 1
         self.microseconds += microseconds
+        if len(self.buckets) == 0:
+            self.buckets = vec[i64]([0] * BUCKETS)
         bucket: i64 = 0
-        while microseconds > 0:
+        while microseconds >= EXACT:
             microseconds >>= 1
-            bucket += 1
-        self.buckets[bucket] += 1
+            bucket += PARTS
+        self.buckets[bucket + microseconds] += 1
+
+    def count(self, microseconds: i64) -> None:
+        """Count a call that took so long (latency-tracking no)."""
+        self.calls += 1
+        self.microseconds += microseconds
 
     def is_logged_when_slow(self) -> bool:
         """Whether SLOWLOG may show its arguments."""
@@ -361,7 +364,15 @@ class Command:
 
     def histogram(self) -> list[int]:
         """Calls by latency: item i counts those of less than 2**i microseconds; empty if none."""
-        return [int(count) for count in self.buckets]
+        return by_octave(self.buckets)
+
+    def has_latencies(self) -> bool:
+        """Whether the histogram holds any call."""
+        return len(self.buckets) > 0
+
+    def latency(self, percent: float) -> int:
+        """Microseconds that ``percent`` of the calls did not exceed."""
+        return percentile(self.buckets, percent)
 
     def reset_statistics(self) -> None:
         """Forget every call (CONFIG RESETSTAT)."""

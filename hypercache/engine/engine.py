@@ -131,6 +131,7 @@ class Engine:
         # Set by the server: begins its ordered end.
         self.shutdown: Callable[[], None] | None = None
         self.active_expire = True
+        self.tracks_latency = True
         # Sections that plugins add to INFO, by name.
         self.information: dict[str, Callable[[], Mapping[str, object]]] = {}
 
@@ -338,7 +339,10 @@ class Engine:
             elapsed = 0
         self.time = now
         self.commands += 1
-        command.record(elapsed)
+        if self.tracks_latency:
+            command.record(elapsed)
+        else:
+            command.count(elapsed)
         if elapsed >= self.slowlog.threshold and self.slowlog.threshold >= 0:
             self.log_slow(context, command, args, elapsed)
         return reply

@@ -6,6 +6,7 @@ out when somebody asks, or ten times a second by `Engine.sample`.
 
 import resource
 import secrets
+from pathlib import Path
 from time import thread_time_ns
 from typing import Final
 
@@ -58,6 +59,7 @@ class Statistics:
         self.cycles = Rate()
         self.work = Rate()
         self.peak_memory = 0
+        self.denied_logins: i64 = 0
         self._sampled: i64 = now
         self._work_before = loop_microseconds()
 
@@ -83,6 +85,7 @@ class Statistics:
 
     def restart(self) -> None:
         """Begin counting anew (CONFIG RESETSTAT); the peak of memory stays."""
+        self.denied_logins = 0
         self._work_before = loop_microseconds()
         for rate in (self.commands, self.bytes_in, self.bytes_out, self.cycles, self.work):
             rate.restart()
@@ -96,7 +99,7 @@ def loop_microseconds() -> int:
 def resident_memory() -> int:
     """Bytes of the process in memory; the highest so far where the system does not tell more."""
     try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
     except (OSError, ValueError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * resource.getpagesize()

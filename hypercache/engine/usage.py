@@ -1,0 +1,68 @@
+"""What memory is used for: the figures behind INFO memory and the MEMORY command."""
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from hypercache.engine.session import Session
+from hypercache.engine.statistics import resident_memory
+
+if TYPE_CHECKING:
+    from hypercache.engine.engine import Engine
+
+_UNITS: Final = ("K", "M", "G", "T", "P")
+
+
+class MemoryUsage:
+    """Bytes, at the moment it is constructed.
+
+    ``used`` is what maxmemory is compared with: keys, values and their bookkeeping.
+    ``clients`` are their buffers, ``base`` what the process took before it held data;
+    ``accounted`` is all of these. ``resident`` is what the system says of the process.
+    """
+
+    def __init__(self, engine: "Engine") -> None:
+        statistics = engine.statistics
+        self.used = engine.used_memory()
+        self.base = statistics.base_memory
+        self.clients = 0
+        for session in engine.sessions.values():
+            self.clients += client_memory(session)
+        self.accounted = self.base + self.used + self.clients
+        self.resident = resident_memory()
+        self.peak = max(statistics.peak_memory, self.used)
+        statistics.peak_memory = self.peak
+
+    def fragmentation(self) -> float:
+        """Bytes of the process for each byte that is accounted for."""
+        return self.resident / self.accounted
+
+    def unaccounted(self) -> int:
+        """Bytes of the process that are not accounted for; negative when some are swapped out."""
+        return self.resident - self.accounted
+
+
+def client_memory(session: Session) -> int:
+    """Bytes of a client's buffers: requests not yet executed, replies not yet sent."""
+    return session.parser.buffered() + session.output_bytes + session.queue_bytes
+
+
+def total_system_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def human(size: int) -> str:
+    """Bytes for people, as Redis writes them (``1.50M``)."""
+    if size < 1024:
+        return f"{size}B"
+    amount = float(size)
+    for unit in _UNITS:
+        amount /= 1024
+        if amount < 1024:
+            return f"{amount:.2f}{unit}"
+    return f"{size}B"
+
+
+def share(part: int, whole: int) -> float:
+    """A part in percent; all of nothing is everything."""
+    return 100 * part / whole if whole else 100.0
