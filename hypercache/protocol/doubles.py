@@ -16,8 +16,10 @@ def format_double(value: float) -> bytes:
     if -_EXACT <= value <= _EXACT:
         whole = int(value)
         if whole == value and whole != 0:
-            return b"%d" % whole
+            return str(whole).encode()
     text = repr(value)
+    if "e" not in text and (0.001 <= value < 10_000 or -10_000 < value <= -0.001):
+        return text.encode()
     if text == "0.0":
         return b"0"
     if text == "-0.0":

@@ -4,7 +4,6 @@ from typing import Final
 
 from mypy_extensions import i64
 
-_QUOTED: Final = b"\"'\v\f"
 _DOUBLE: Final = 34
 _SINGLE: Final = 39
 _BACKSLASH: Final = 92
@@ -19,13 +18,6 @@ def split_words(line: bytes) -> list[bytes] | None:
     other character behind a backslash; ``'...'`` only ``\'``. A closing quote must be followed
     by white space or the end. Source: Redis' documentation of inline commands, redis-cli.
     """
-    for mark in _QUOTED:
-        if mark in line:
-            return _split_quoted(line)
-    return line.split()
-
-
-def _split_quoted(line: bytes) -> list[bytes] | None:
     words: list[bytes] = []
     size: i64 = len(line)
     at: i64 = 0
@@ -34,22 +26,25 @@ def _split_quoted(line: bytes) -> list[bytes] | None:
             at += 1
         if at == size:
             return words
-        word = bytearray()
+        start = at
+        char: i64 = 0
         while at < size:
-            char: i64 = line[at]
-            if char == 32 or char == 9 or char == 10 or char == 13:
-                break
-            if char == _DOUBLE:
-                at = _double_quoted(line, at + 1, word)
-            elif char == _SINGLE:
-                at = _single_quoted(line, at + 1, word)
-            else:
-                word.append(char)
-                at += 1
-                continue
-            if at < 0 or (at < size and not _is_space(line[at])):
-                return None
-            break
+            char = line[at]
+            if char == 32 or char == 34 or char == 39 or 9 <= char <= 13:
+                if char != 11 and char != 12:
+                    break
+            at += 1
+        if at == size or (char != _DOUBLE and char != _SINGLE):
+            words.append(line[start:at])
+            continue
+        word = bytearray(line[start:at])
+        at = (
+            _double_quoted(line, at + 1, word)
+            if char == _DOUBLE
+            else _single_quoted(line, at + 1, word)
+        )
+        if at < 0 or (at < size and not _is_space(line[at])):
+            return None
         words.append(bytes(word))
 
 

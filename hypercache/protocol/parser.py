@@ -24,7 +24,7 @@ _MAX_LINE: Final = 64 * 1024
 _MAX_COUNT: Final = 2**31 - 1
 _GUEST_MAX_COUNT: Final = 10
 _GUEST_MAX_BULK: Final = 16 * 1024
-_MAX_DIGITS: Final = 20
+_PLAIN_DIGITS: Final = 5
 
 # Pieces are merged by runs, so that a value that arrives byte by byte holds
 # little more memory than its bytes.
@@ -42,7 +42,8 @@ class RequestParser:
     """Turns the bytes of one connection into requests.
 
     ``authenticated`` is False while the client still has to log in: a stranger may send 10
-    arguments of 16 KiB. ``max_bulk`` is the longest argument, in bytes (``proto-max-bulk-len``).
+    arguments of 16 KiB. ``max_bulk`` is the longest argument, in bytes (``proto-max-bulk-len``,
+    in Redis 1 MiB or more; lengths below 100 are not held against it).
     ``wanted`` is how many bytes the next read may usefully take.
     """
 
@@ -54,9 +55,11 @@ class RequestParser:
         self._at: i64 = 0
         self._queue: list[bytes] | None = None
         self._dead = False
-        # The request that a chunk's end has cut: its arguments so far, how many are missing.
+        # The request that a chunk's end has cut: its arguments so far, how many are
+        # missing, and how many bytes were read for it.
         self._arguments: list[bytes] | None = None
         self._left: i64 = 0
+        self._taken: i64 = 0
         # The line or bulk string cut: its pieces, and what ends it. A bulk string ends
         # after so many bytes more; a line (0) with the mark.
         self._pieces: list[bytes] | None = None
@@ -87,39 +90,66 @@ class RequestParser:
             return self._starve()
         data = self._data
         size: i64 = len(data)
+        at: i64 = self._at
+        begin: i64 = at
+        char: i64
         arguments = self._arguments
         left: i64 = self._left
         while arguments is None:
-            at: i64 = self._at
             if at >= size:
                 return self._starve()
-            if data[at] == _STAR:
-                left = self._count(data, at, size)
-                if left > 0:
-                    arguments = []
-                elif left < 0:
-                    return self._starve()
-            else:
+            if data[at] != _STAR:
                 words = self._words(data, at, size)
                 if words is None:
                     return self._starve()
                 if words:
                     return words
+                at = self._at
+                continue
+            char = 0
+            if at + 3 < size and data[at + 2] == _CR:
+                char = data[at + 1]
+            if _ZERO < char <= _NINE:
+                left = char - _ZERO
+                at += 4
+            else:
+                left = self._count(data, at, size)
+                if left < 0:
+                    return self._starve()
+                at = self._at
+            if left > 0:
+                arguments = []
+            else:
+                begin = at
         while left > 0:
-            length: i64 = self._length(data, self._at, size)
-            start: i64 = self._at
+            length: i64 = -1
+            start: i64 = at + 4
+            if start < size and data[at] == _DOLLAR:
+                first: i64 = data[at + 1]
+                char = data[at + 2]
+                if char == _CR and _ZERO <= first <= _NINE:
+                    length = first - _ZERO
+                elif data[at + 3] == _CR and _ZERO < first <= _NINE and _ZERO <= char <= _NINE:
+                    length = first * 10 + char - 11 * _ZERO
+                    start += 1
+            if length < 0:
+                length = self._length(data, at, size)
+                start = self._at
             end: i64 = start + length
             if length < 0 or end + 2 > size:
                 if length >= 0:
-                    self._cut(b"", end + 2 - size)
+                    self._cut(data, start, b"", end + 2 - size)
                 self._arguments = arguments
                 self._left = left
+                self._taken += at - begin
                 return self._starve()
             arguments.append(data[start:end])
-            self._at = end + 2
+            at = end + 2
             left -= 1
+        self._at = at
         self._arguments = None
         self._left = 0
+        self._taken = 0
         return arguments
 
     def pending(self) -> bool:
@@ -127,8 +157,8 @@ class RequestParser:
         return self._at < len(self._data)
 
     def buffered(self) -> int:
-        """How many bytes are held that are no argument yet."""
-        total: i64 = len(self._data) - self._at + self._held
+        """How many bytes are held of requests that are not complete or not taken yet."""
+        total: i64 = len(self._data) - self._at + self._held + self._taken
         if self._queue is not None:
             for chunk in self._queue:
                 total += len(chunk)
@@ -145,17 +175,11 @@ class RequestParser:
         return self.next()
 
     def _count(self, data: bytes, at: i64, size: i64) -> i64:
-        """The number of arguments of the request at ``at``; 0 or less counts as none.
+        """The number of arguments of the request at ``at``, moving behind its line.
 
-        -1 when its line is not complete.
+        0 counts as no request. -1 when the line is not complete.
         """
-        digit: i64
-        if at + 3 < size and data[at + 2] == _CR:
-            digit = data[at + 1]
-            if _ZERO <= digit <= _GUEST_MAX_COUNT + _ZERO - 1:
-                self._at = at + 4
-                return digit - _ZERO
-        end = self._line_end(data, at, size, b"\r", "too big mbulk count string")
+        end = self._line_end(data, at, size, "too big mbulk count string")
         if end < 0:
             return -1
         count = _strict_integer(data[at + 1 : end])
@@ -167,24 +191,30 @@ class RequestParser:
         return max(count, 0)
 
     def _length(self, data: bytes, at: i64, size: i64) -> i64:
-        """The length of the bulk string at ``at``, moving there; -1 when its line is cut."""
-        if at + 5 < size and data[at] == _DOLLAR:
-            first: i64 = data[at + 1] - _ZERO
-            if 0 <= first <= 9 and data[at + 2] == _CR:
-                self._at = at + 4
-                return first
-            second: i64 = data[at + 2] - _ZERO
-            if 1 <= first <= 9 and 0 <= second <= 9 and data[at + 3] == _CR:
-                self._at = at + 5
-                return first * 10 + second
-        end = self._line_end(data, at, size, b"\r", "too big bulk count string")
+        """The length of the bulk string at ``at``, moving to its first byte.
+
+        -1 when its line is not complete.
+        """
+        start: i64 = at + 1
+        if at + _PLAIN_DIGITS + 3 < size and data[at] == _DOLLAR and data[start] != _ZERO:
+            plain: i64 = 0
+            while start <= at + _PLAIN_DIGITS:
+                char: i64 = data[start]
+                if not _ZERO <= char <= _NINE:
+                    break
+                plain = plain * 10 + (char - _ZERO)
+                start += 1
+            if 0 < plain <= _GUEST_MAX_BULK and data[start] == _CR and plain <= self.max_bulk:
+                self._at = start + 2
+                return plain
+        end = self._line_end(data, at, size, "too big bulk count string")
         if end < 0:
             return -1
         if data[at] != _DOLLAR:
             got = data[at : at + 1].replace(b"\r", b" ").replace(b"\n", b" ")
             raise self._error(f"expected '$', got '{got.decode('utf-8', 'surrogateescape')}'")
         length = _strict_integer(data[at + 1 : end])
-        if length is None or length < 0 or length > self.max_bulk:
+        if length is None or not 0 <= length <= self.max_bulk:
             raise self._error("invalid bulk length")
         if length > _GUEST_MAX_BULK and not self.authenticated:
             raise self._error("unauthenticated bulk length")
@@ -197,7 +227,7 @@ class RequestParser:
         if end < 0:
             if size - at > _MAX_LINE:
                 raise self._error("too big inline request")
-            self._cut(b"\n", 0)
+            self._cut(data, at, b"\n", 0)
             return None
         self._at = end + 1
         if end > at and data[end - 1] == _CR:
@@ -207,22 +237,22 @@ class RequestParser:
             raise self._error("unbalanced quotes in request")
         return words
 
-    def _line_end(self, data: bytes, at: i64, size: i64, mark: bytes, too_big: str) -> i64:
+    def _line_end(self, data: bytes, at: i64, size: i64, too_big: str) -> i64:
         """The index of the carriage return of a length; -1 when the line is not complete."""
-        end: i64 = data.find(mark, at, at + _MAX_LINE + 1)
+        end: i64 = data.find(b"\r", at, at + _MAX_LINE + 1)
         if end < 0:
             if size - at > _MAX_LINE:
                 raise self._error(too_big)
-            self._cut(mark, 0)
+            self._cut(data, at, b"\r", 0)
             return -1
         if end + 1 >= size:
-            self._cut(b"", 0)
+            self._cut(data, at, b"", 0)
             return -1
         return end
 
-    def _cut(self, mark: bytes, missing: i64) -> None:
-        """Keeps the rest of this chunk as the first piece of a line or bulk string."""
-        piece = self._data[self._at :]
+    def _cut(self, data: bytes, at: i64, mark: bytes, missing: i64) -> None:
+        """Keeps this chunk from ``at`` on as the first piece of a line or bulk string."""
+        piece = data[at:]
         self._data = b""
         self._at = 0
         self._mark = mark
@@ -243,7 +273,7 @@ class RequestParser:
         assert pieces is not None
         missing: i64 = self._missing
         if missing > size or (
-            missing == 0 and self._mark not in data and self._held + size <= _MAX_LINE
+            missing == 0 and data.find(self._mark) < 0 and self._held + size <= _MAX_LINE
         ):
             self._collect(pieces, data, size)
             return False
@@ -286,6 +316,7 @@ class RequestParser:
         assert arguments is not None
         arguments.append(b"".join(pieces))
         self._left -= 1
+        self._taken += self._held + missing
 
     def _error(self, reason: str) -> ProtocolError:
         """Kills the parser: nothing behind an error can be understood."""
@@ -295,6 +326,7 @@ class RequestParser:
         self._queue = None
         self._arguments = None
         self._left = 0
+        self._taken = 0
         self._pieces = None
         self._held = 0
         return ProtocolError(reason)
@@ -308,7 +340,7 @@ def _strict_integer(digits: bytes) -> int | None:
     if digits == b"0":
         return 0
     unsigned = digits[1:] if digits[:1] == b"-" else digits
-    if len(digits) > _MAX_DIGITS or not unsigned.isdigit() or unsigned[0] == _ZERO:
+    if len(digits) > 20 or not unsigned.isdigit() or unsigned[0] == _ZERO:
         return None
     number = int(digits)
     return number if -(2**63) <= number < 2**63 else None

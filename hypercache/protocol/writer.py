@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from librt.strings import BytesWriter
+from librt.strings import BytesWriter, write_i16_le
 from mypy_extensions import i64
 
 from hypercache.protocol.doubles import format_double
 from hypercache.protocol.types import (
     OK,
+    QUEUED,
     Attributed,
     ErrorReply,
     Members,
@@ -27,11 +28,16 @@ _SHORT: Final = 1024
 _BULK_HEADERS: Final[list[bytes]] = [b"$%d\r\n" % n for n in range(_SHORT + 1)]
 _INTEGERS: Final[list[bytes]] = [b":%d\r\n" % n for n in range(_SHORT + 1)]
 _ARRAY_HEADERS: Final[list[bytes]] = [b"*%d\r\n" % n for n in range(_SHORT + 1)]
-_STATUSES: Final[dict[str, bytes]] = {
-    word: b"+" + word.encode() + b"\r\n" for word in ("OK", "QUEUED", "PONG")
-}
-_OK: Final = b"+OK\r\n"
-_CRLF: Final = b"\r\n"
+_FEW: Final[list[bytes]] = [b"%d" % n for n in range(1000)]
+_GROUPS: Final[list[bytes]] = [b"%03d" % n for n in range(1000)]
+_CRLF: Final = 0x0A0D
+_COLON: Final = 58
+_DOLLAR: Final = 36
+_STAR: Final = 42
+_PERCENT: Final = 37
+_TILDE: Final = 126
+_GREATER: Final = 62
+_BAR: Final = 124
 _MAX_INTEGER: Final = 2**63 - 1
 _MIN_INTEGER: Final = -(2**63)
 
@@ -95,22 +101,24 @@ class ReplyWriter:
             out.write(_BULK_HEADERS[size])
             out.write(data)
         else:
-            out.write(b"$%d\r\n" % size)
+            self._write_head(_DOLLAR, size)
             if size <= _BIG:
                 out.write(data)
             else:
                 self._flush()
                 self._chunks.append(data)
                 self._flushed += size
-        out.write(_CRLF)
+        write_i16_le(out, _CRLF)
         if len(out) > _CHUNK:
             self._flush()
 
     def write_integer(self, number: int) -> None:
         """An integer; beyond 64 bits a big number, in RESP2 a bulk string."""
         if 0 <= number <= _SHORT:
-            self._out.write(_INTEGERS[number])
-        elif _MIN_INTEGER <= number <= _MAX_INTEGER:
+            self._write_line(_INTEGERS[number])
+        elif 0 < number <= _MAX_INTEGER:
+            self._write_head(_COLON, number)
+        elif _MIN_INTEGER <= number < 0:
             self._write_line(b":%d\r\n" % number)
         elif self.version == 2:
             self.write_bulk(b"%d" % number)
@@ -120,63 +128,66 @@ class ReplyWriter:
     def write_status(self, text: str) -> None:
         """A simple string; a line break in it becomes a space."""
         if text == OK:
-            self._out.write(_OK)
-            return
-        line = _STATUSES.get(text)
-        self._write_line(b"+" + _one_line(text) + _CRLF if line is None else line)
+            self._write_line(b"+OK\r\n")
+        elif text == "PONG":
+            self._write_line(b"+PONG\r\n")
+        elif text == QUEUED:
+            self._write_line(b"+QUEUED\r\n")
+        else:
+            self._write_line(b"+" + _one_line(text) + b"\r\n")
 
     def write_error(self, text: str) -> None:
         """An error, code word first; a line break in it becomes a space."""
-        self._write_line(b"-" + _one_line(text.strip("\r\n")) + _CRLF)
+        self._write_line(b"-" + _one_line(text.strip("\r\n")) + b"\r\n")
 
     def write_null(self) -> None:
         """The null of a bulk string."""
-        self._out.write(b"$-1\r\n" if self.version == 2 else b"_\r\n")
+        self._write_line(b"$-1\r\n" if self.version == 2 else b"_\r\n")
 
     def write_null_array(self) -> None:
         """The null of an aggregate."""
-        self._out.write(b"*-1\r\n" if self.version == 2 else b"_\r\n")
+        self._write_line(b"*-1\r\n" if self.version == 2 else b"_\r\n")
 
     def write_array_header(self, count: i64) -> None:
         """The head of an array: ``count`` values must follow."""
         if count <= _SHORT:
             self._write_line(_ARRAY_HEADERS[count])
         else:
-            self._write_line(b"*%d\r\n" % count)
+            self._write_head(_STAR, count)
 
     def write_map_header(self, count: i64) -> None:
         """The head of a map: ``count`` keys and values must follow, in turn."""
         if self.version == 2:
             self.write_array_header(count * 2)
         else:
-            self._write_line(b"%%%d\r\n" % count)
+            self._write_head(_PERCENT, count)
 
     def write_set_header(self, count: i64) -> None:
         """The head of a set: ``count`` values must follow."""
         if self.version == 2:
             self.write_array_header(count)
         else:
-            self._write_line(b"~%d\r\n" % count)
+            self._write_head(_TILDE, count)
 
     def write_push_header(self, count: i64) -> None:
         """The head of a push: ``count`` values must follow, the first its type."""
         if self.version == 2:
             self.write_array_header(count)
         else:
-            self._write_line(b">%d\r\n" % count)
+            self._write_head(_GREATER, count)
 
     def write_double(self, value: float) -> None:
         """A double; in RESP2 a bulk string."""
         if self.version == 2:
             self.write_bulk(format_double(value))
         else:
-            self._write_line(b"," + format_double(value) + _CRLF)
+            self._write_line(b"," + format_double(value) + b"\r\n")
 
     def _write_bool(self, value: bool) -> None:
         if self.version == 2:
-            self._out.write(b":1\r\n" if value else b":0\r\n")
+            self._write_line(b":1\r\n" if value else b":0\r\n")
         else:
-            self._out.write(b"#t\r\n" if value else b"#f\r\n")
+            self._write_line(b"#t\r\n" if value else b"#f\r\n")
 
     def _write_rare(self, value: object) -> None:
         if isinstance(value, float):
@@ -210,7 +221,7 @@ class ReplyWriter:
             self._write_verbatim(value)
         elif isinstance(value, Attributed):
             if self.version != 2:
-                self._write_line(b"|%d\r\n" % len(value.attributes))
+                self._write_head(_BAR, len(value.attributes))
                 self._write_items(value.attributes)
             self.write(value.value)
         elif not isinstance(value, NoReply):
@@ -236,7 +247,16 @@ class ReplyWriter:
         else:
             self._write_line(b"=%d\r\n%b:" % (len(value.text) + 4, value.form))
             self._write_line(value.text)
-            self._write_line(_CRLF)
+            self._write_line(b"\r\n")
+
+    def _write_head(self, mark: i64, number: i64) -> None:
+        """A mark and a number of any size, not negative."""
+        out = self._out
+        out.append(mark)
+        _write_digits(out, number)
+        write_i16_le(out, _CRLF)
+        if len(out) > _CHUNK:
+            self._flush()
 
     def _write_line(self, line: bytes) -> None:
         self._out.write(line)
@@ -259,6 +279,18 @@ def encode(value: object, version: i64) -> bytes:
     return writer.take_bytes()
 
 
+def _write_digits(out: BytesWriter, number: i64) -> None:
+    """A number that is not negative, by groups of three digits."""
+    if number < 1000:
+        out.write(_FEW[number])
+    else:
+        _write_digits(out, number // 1000)
+        out.write(_GROUPS[number % 1000])
+
+
 def _one_line(text: str) -> bytes:
     """Text that cannot end the line of a simple string or error early."""
-    return text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ")
+    line = text.encode("utf-8", "surrogateescape")
+    if line.find(b"\n") >= 0 or line.find(b"\r") >= 0:
+        return line.replace(b"\r", b" ").replace(b"\n", b" ")
+    return line
