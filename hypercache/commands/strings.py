@@ -8,6 +8,7 @@ from hypercache.backend import NO_EXPIRE
 from hypercache.commands.arguments import MAX_I64, SYNTAX_ERROR, format_integer, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.engine.keys import ACCESS, OW, RW, UPDATE
 from hypercache.keyspace.changes import EXPIRE, SET
 from hypercache.reply import OK, ErrorReply, Reply
 
@@ -98,6 +99,14 @@ def get(context: Context, args: list[bytes]) -> Reply:
     return context.db.get(args[1])
 
 
+def keys_of_set(args: list[bytes]) -> list[tuple[int, int]]:
+    """SET reads its key only where GET asks for the old value."""
+    for word in args[3:]:
+        if word.lower() == b"get":
+            return [(1, RW | ACCESS | UPDATE)]
+    return [(1, OW | UPDATE)]
+
+
 @command(
     "SET key value [NX | XX] [GET] [EX seconds:integer | PX milliseconds:integer"
     " | EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | KEEPTTL]",
@@ -106,6 +115,7 @@ def get(context: Context, args: list[bytes]) -> Reply:
     complexity="O(1)",
     flags="write denyoom",
     keys="RW access update variable_flags",
+    key_finder=keys_of_set,
     history=(
         ("2.6.12", "The options EX, PX, NX and XX."),
         ("6.0.0", "The option KEEPTTL."),

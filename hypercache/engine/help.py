@@ -76,7 +76,7 @@ def help_declaration(container: Declaration) -> Declaration:
 
 
 def describe(argument: Argument) -> str:
-    """An argument as HELP shows it: ``[COUNT <count>]``, ``<key> [<key> ...]``."""
+    """An argument as HELP shows it: ``[COUNT <count>]``, ``<key> [<key> ...]``, ``[<id> ...]``."""
     if argument.type == ONEOF:
         text = "|".join([describe(each) for each in argument.arguments])
     elif argument.type == BLOCK:
@@ -89,6 +89,8 @@ def describe(argument: Argument) -> str:
         text = f"({text})"
     if argument.token is not None and argument.type != PURE_TOKEN:
         text = f"{argument.token} {text}"
+    if argument.multiple and argument.optional:
+        return f"[{text} ...]"
     if argument.multiple:
-        text += f" [{text} ...]"
+        return f"{text} [{text} ...]"
     return f"[{text}]" if argument.optional else text
