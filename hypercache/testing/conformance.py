@@ -9,7 +9,7 @@ T = TypeVar("T")
 SHOWN_BYTES: Final = 24
 #: Only so many items of a collection, and so many of the last steps, are shown.
 SHOWN_ITEMS: Final = 8
-SHOWN_STEPS: Final = 60
+SHOWN_STEPS: Final = 30
 
 
 class ConformanceError(AssertionError):
@@ -76,21 +76,23 @@ class Recorder:
         self.steps: list[str] = []
 
     def call(self, step: str, function: Callable[[], T]) -> T:
-        """Make a call; that the implementation raises is a failure of the check."""
+        """Make a call and write it down."""
         self.steps.append(step)
-        try:
-            result = function()
-        except Exception as error:
-            raise ConformanceError(
-                self.check,
-                self.rule,
-                "a call that succeeds",
-                f"{type(error).__name__}: {error}",
-                self.steps,
-            ) from error
+        result = self.attempt(function)
         if isinstance(result, (bytes, int, list, tuple)):
             self.steps[-1] += f" -> {describe(result)}"
         return result
+
+    def attempt(self, function: Callable[[], T]) -> T:
+        """Make calls; that the implementation raises is a failure of the check."""
+        try:
+            return function()
+        except ConformanceError:
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            expected = "a call that succeeds"
+            raise ConformanceError(self.check, self.rule, expected, text, self.steps) from error
 
     def expect(self, what: str, expected: object, got: object) -> None:
         """Fail unless both are equal and of one type. ``what`` names them, such as "size()"."""

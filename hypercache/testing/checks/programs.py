@@ -1,6 +1,7 @@
 """Random programs against the model, cut down to the steps that matter when one fails."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -141,7 +142,8 @@ def _undo(step: Step, trial: Trial, database: DatabaseTrial) -> None:
 
 
 def _reclaim(step: Step, trial: Trial, database: DatabaseTrial) -> None:
-    trial.call(f"reclaim({step.number})", lambda: trial.backend.reclaim(step.number))
+    budget = 1 + step.number
+    trial.call(f"reclaim({budget})", lambda: trial.backend.reclaim(budget))
 
 
 def _verify(step: Step, trial: Trial, database: DatabaseTrial) -> None:
@@ -197,8 +199,8 @@ def _failure(trial: Trial, program: list[Step]) -> ConformanceError | None:
     try:
         fresh = trial.again()
         for step in program:
-            step.run(fresh)
-        fresh.finish()
+            fresh.attempt(partial(step.run, fresh))
+        fresh.attempt(fresh.finish)
     except ConformanceError as error:
         return error
     return None

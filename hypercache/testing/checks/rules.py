@@ -33,8 +33,8 @@ class Check:
     ) -> None:
         """Try the rule as `check_backend` does; raises `ConformanceError`."""
         trial = Trial(self.name, self.rule, make, reopen, seed, examples)
-        self.body(trial)
-        trial.finish()
+        trial.attempt(lambda: self.body(trial))
+        trial.attempt(trial.finish)
 
 
 def rule(body: Body) -> Check:

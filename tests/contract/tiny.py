@@ -1,0 +1,231 @@
+"""A third backend, as small as the contract allows: dicts, copied at the beginning of a unit.
+
+Slow, plainly right, and easy to break: `broken.py` subclasses it with one bug each.
+"""
+
+from collections.abc import Iterator
+from hashlib import blake2s
+
+from hypercache.backend import (
+    HASH,
+    NO_EXPIRE,
+    STRING,
+    Backend,
+    BackendError,
+    Database,
+    Entry,
+    HashValue,
+    StringValue,
+    Value,
+)
+
+PER_KEY = 50
+
+
+class TinyHash(HashValue):
+    def __init__(self, fields: dict[bytes, bytes] | None = None) -> None:
+        super().__init__(HASH)
+        self.fields = {} if fields is None else fields
+        self.bytes = sum(map(len, self.fields)) + sum(map(len, self.fields.values()))
+
+    def length(self) -> int:
+        return len(self.fields)
+
+    def memory(self) -> int:
+        return PER_KEY + self.bytes
+
+    def encoding(self) -> str:
+        return "hashtable"
+
+    def get(self, field: bytes) -> bytes | None:
+        return self.fields.get(field)
+
+    def set(self, field: bytes, value: bytes) -> bool:
+        old = self.fields.get(field)
+        self.fields[field] = value
+        self.changes += 1
+        self.bytes += len(value) + (len(field) if old is None else -len(old))
+        return old is None
+
+    def remove(self, field: bytes) -> bool:
+        old = self.fields.pop(field, None)
+        if old is None:
+            return False
+        self.changes += 1
+        self.bytes -= len(old) + len(field)
+        return True
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self.fields.items())
+
+
+class TinyString(StringValue):
+    def __init__(self, data: bytes = b"") -> None:
+        super().__init__(STRING)
+        self.data = bytearray(data)
+
+    def length(self) -> int:
+        return len(self.data)
+
+    def memory(self) -> int:
+        return PER_KEY + len(self.data)
+
+    def encoding(self) -> str:
+        return "raw"
+
+    def read(self, start: int, stop: int) -> bytes:
+        return bytes(self.data[start:stop])
+
+    def write(self, offset: int, data: bytes) -> None:
+        self.data.extend(bytes(max(offset - len(self.data), 0)))
+        self.data[offset : offset + len(data)] = data
+        self.changes += 1
+
+
+def twin(value: object) -> object:
+    """A value that shares nothing with the given one."""
+    if isinstance(value, TinyHash):
+        return type(value)(dict(value.fields))
+    if isinstance(value, TinyString):
+        return type(value)(bytes(value.data))
+    return value
+
+
+class TinyDatabase(Database):
+    hash_type = TinyHash
+    string_type = TinyString
+
+    def __init__(self, backend: "TinyBackend", index: int) -> None:
+        self.backend = backend
+        self.index = index
+        self.entries: dict[bytes, Entry] = {}
+
+    def find(self, key: bytes) -> Entry | None:
+        return self.entries.get(key)
+
+    def put(self, key: bytes, value: bytes, expire: int) -> Entry:
+        return self.store(key, value, expire)
+
+    def store(self, key: bytes, value: object, expire: int) -> Entry:
+        entry = self.entries[key] = Entry(value, expire, 0, -1)
+        return entry
+
+    def create(self, key: bytes, kind: int) -> Entry:
+        value = self.hash_type() if kind == HASH else self.string_type()
+        return self.store(key, value, NO_EXPIRE)
+
+    def unlink(self, key: bytes) -> bool:
+        entry = self.entries.pop(key, None)
+        if entry is None:
+            return False
+        self.backend.dead.append(entry.value)
+        return True
+
+    def expire(self, key: bytes, deadline: int) -> None:
+        self.entries[key].expire = deadline
+
+    def move(self, key: bytes, target: Database, new_key: bytes) -> None:
+        assert isinstance(target, TinyDatabase)
+        target.entries[new_key] = self.entries.pop(key)
+
+    def copy(self, key: bytes, target: Database, new_key: bytes) -> None:
+        assert isinstance(target, TinyDatabase)
+        entry = self.entries[key]
+        target.store(new_key, twin(entry.value), entry.expire)
+
+    def size(self) -> int:
+        return len(self.entries)
+
+    def volatile(self) -> int:
+        return sum(entry.expire != NO_EXPIRE for entry in self.entries.values())
+
+    def due(self, now: int, limit: int) -> list[bytes]:
+        due = [k for k, e in self.entries.items() if e.expire != NO_EXPIRE and e.expire <= now]
+        return due[:limit]
+
+    def ordered(self) -> list[tuple[int, bytes]]:
+        """Positions and keys in the order of a hash."""
+        return sorted(
+            (int.from_bytes(blake2s(key, digest_size=6).digest(), "big"), key)
+            for key in self.entries
+        )
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        ahead = [item for item in self.ordered() if item[0] >= cursor]
+        following = ahead[count][0] if len(ahead) > count else 0
+        return following, [key for _, key in ahead[:count]]
+
+    def sample(self, pick: int) -> bytes | None:
+        keys = list(self.entries)
+        return keys[pick % len(keys)] if keys else None
+
+    def keys(self) -> Iterator[bytes]:
+        return iter(self.entries)
+
+    def clear(self) -> None:
+        self.backend.dead.append(self.entries)
+        self.entries = {}
+
+    def memory(self) -> int:
+        return sum(self.memory_of(key) for key in self.entries)
+
+    def memory_of(self, key: bytes) -> int:
+        value = self.entries[key].value
+        size = len(value) if isinstance(value, bytes) else 0
+        return PER_KEY + len(key) + (value.memory() if isinstance(value, Value) else size)
+
+    def adjust(self, key: bytes, before: int, after: int) -> None:
+        """Nothing: memory() adds up anew each time."""
+
+    def check(self) -> list[str]:
+        return []
+
+    def snapshot(self) -> dict[bytes, Entry]:
+        """Entries that share nothing with ours."""
+        return {k: Entry(twin(e.value), e.expire, e.access, -1) for k, e in self.entries.items()}
+
+
+class TinyBackend(Backend):
+    """``disk`` survives: another backend with the same one finds what was committed."""
+
+    database_type: type[TinyDatabase] = TinyDatabase
+
+    def __init__(self, disk: list[dict[bytes, Entry]] | None = None) -> None:
+        super().__init__("tiny")
+        self.durable = True
+        self.wants_units = True
+        self.disk = [] if disk is None else disk
+        self.dead: list[object] = []
+        self.databases: list[TinyDatabase] = []
+
+    def open(self, databases: int) -> list[Database]:
+        while len(self.disk) < databases:
+            self.disk.append({})
+        self.databases = [self.database_type(self, index) for index in range(databases)]
+        self.load()
+        return list(self.databases)
+
+    def load(self) -> None:
+        """Take everything from the disk."""
+        for database, entries in zip(self.databases, self.disk, strict=True):
+            database.entries = entries
+            database.entries = database.snapshot()
+
+    def close(self) -> None:
+        self.databases = []
+
+    def begin(self) -> None:
+        """Nothing: the disk has what was before the unit."""
+
+    def commit(self) -> None:
+        for index, database in enumerate(self.databases):
+            self.disk[index] = database.snapshot()
+
+    def rollback(self) -> None:
+        self.load()
+
+    def reclaim(self, budget: int) -> bool:
+        if budget < 1:
+            raise BackendError(f"reclaim: a budget of {budget}")
+        del self.dead[:budget]
+        return bool(self.dead)
