@@ -4,6 +4,7 @@ from typing import Final
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.reader import ReaderError
 
 from hypercache.config.assignment import Assignment, Origin, start_error
 from hypercache.config.errors import ConfigError
@@ -25,8 +26,11 @@ def compose(text: str, source: str) -> MappingNode | None:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
         raise start_error(Origin(source, line), f"not valid YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise start_error(Origin(source), f"not valid YAML: {error}") from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        character = f"{ord(text[error.position]):#04x}"
+        reason = f"not valid YAML: character {character} is not allowed"
+        raise start_error(Origin(source, line), reason) from error
     if node is None or (isinstance(node, ScalarNode) and not node.value):
         return None
     if not isinstance(node, MappingNode):
