@@ -105,6 +105,7 @@ class Engine:
         self.slowlog = SlowLog()
         self.timers = Timers()
         self.parked: dict[int, Parked] = {}
+        self.gate_waits: list[Parked] = []
         self.timers_changed: Callable[[], None] | None = None
 
         self.sessions: dict[int, Session] = {}
@@ -112,6 +113,7 @@ class Engine:
         self.writer = ReplyWriter()
         self.serving: Session | None = None
         self.outgoing: list[Session] = []
+        self.resumed: list[Session] = []
         self.doomed: list[Session] = []
         self.gated: deque[Session] = deque()
         self.round_offset: i64 = 0
@@ -227,6 +229,7 @@ class Engine:
         self.writer.version = session.version
         self.time = self.clock.microseconds()
         session.active = self.time
+        self.changes.keep_access = session.no_touch
         if self.wants_units and not self.unit_open:
             self.backend.begin()
             self.unit_open = True
@@ -271,6 +274,7 @@ class Engine:
         mode = session.reply_mode
         if isinstance(reply, Wait):
             self.park(session, reply)
+            self.parked[session.id].silent = mode != REPLY_ON
         elif mode == REPLY_ON:
             self.writer.write(reply)
         if mode == REPLY_SKIP_NEXT:
@@ -313,7 +317,6 @@ class Engine:
         """Run a command function, settle what it changed, and keep the statistics."""
         changes = self.changes
         started: i64 = self.time
-        dirty: i64 = changes.dirty
         if not context.in_exec:
             changes.now = started // 1000
         reply: object
@@ -331,8 +334,8 @@ class Engine:
             reply = self.crashed(error, command)
         if changes.edits:
             self.settle_edits()
-        if changes.dirty != dirty or changes.touched or changes.effects:
-            self.settle(context, args, changes.dirty != dirty)
+        if changes.dirty != changes.settled or changes.touched or changes.effects:
+            self.settle(context, args)
         now: i64 = self.clock.microseconds()
         elapsed: i64 = now - started
         if elapsed < 0:
@@ -354,19 +357,22 @@ class Engine:
         for edit in edits:
             self.keyspaces[edit.database].settle(edit)
 
-    def settle(self, context: Context, args: list[bytes], changed: bool) -> None:
+    def settle(self, context: Context, args: list[bytes]) -> None:
         """Tell everybody concerned what a command has changed."""
         changes = self.changes
-        if changed and not changes.rewritten and changes.journalled:
-            changes.effects.append(Effect(context.db.index, args))
+        changed = changes.dirty != changes.settled
+        changes.settled = changes.dirty
+        rewritten = changes.rewritten
         changes.rewritten = False
+        if changed and not rewritten and changes.journalled:
+            changes.effects.append(Effect(context.db.index, args))
         if changes.effects:
             if not context.in_exec:
                 self.journal.append(changes.effects)
                 changes.effects = []
         elif changed:
             self.journal.offset += 1
-        if changed:
+        if changed or rewritten:
             context.written = self.journal.offset
         touched = changes.touched
         if touched:
@@ -488,19 +494,38 @@ class Engine:
         parked = Parked(session, wait)
         session.blocked = True
         self.parked[session.id] = parked
+        if wait.on_gates:
+            self.gate_waits.append(parked)
         if wait.deadline > 0 and self.timers.add(wait.deadline, parked):
             if self.timers_changed is not None:
                 self.timers_changed()
 
-    def complete(self, parked: Parked) -> None:
-        """A client's wait is over: answer, and go on with its requests."""
+    def complete(self, parked: Parked, error: ErrorReply | None = None) -> None:
+        """A client's wait is over: answer, with an error if given, and go on with its requests.
+
+        While another client is being served, going on is left to the end of the round.
+        """
         session = parked.session
         parked.over = True
         del self.parked[session.id]
         session.blocked = False
-        if session.reply_mode == REPLY_ON:
-            session.push(parked.wait.reply(self))
-        session.run()
+        if error is not None:
+            self.count_error(error)
+        if not parked.silent:
+            session.push(parked.wait.reply(self) if error is None else error)
+        if self.serving is None:
+            session.run()
+        else:
+            self.resumed.append(session)
+
+    def resume(self) -> None:
+        """Go on with the requests of the clients whose waits are over."""
+        while self.resumed:
+            resumed = self.resumed
+            self.resumed = []
+            for session in resumed:
+                if not session.blocked and not session.closing:
+                    session.run()
 
     def run_timers(self) -> None:
         """Complete every wait whose deadline has passed."""
@@ -511,12 +536,28 @@ class Engine:
             parked = self.timers.pop_due(self.time)
 
     def gates_moved(self) -> None:
-        """A sink is safe further than before: let replies go, and end waits."""
-        for parked in list(self.parked.values()):
-            if not parked.over and parked.wait.is_over(self):
-                self.complete(parked)
+        """A sink is safe further than before: let replies go, and end waits.
+
+        Not to be called from `Sink.write`: the engine looks at the sinks after it anyway.
+        """
+        self.end_gate_waits()
         self.release()
         self.end_round()
+
+    def end_gate_waits(self) -> bool:
+        """Complete the waits for sinks that are over; True when there was one."""
+        waiting = self.gate_waits
+        self.gate_waits = []
+        ended = False
+        for parked in waiting:
+            if parked.over:
+                continue
+            if parked.wait.is_over(self):
+                self.complete(parked)
+                ended = True
+            else:
+                self.gate_waits.append(parked)
+        return ended
 
     # Rounds and delivery ---------------------------------------------------------------------
 
@@ -529,13 +570,11 @@ class Engine:
     def end_round(self) -> None:
         """Commit, journal, and deliver what may leave."""
         self.cycles += 1
-        if self.unit_open:
-            self.unit_open = False
-            try:
-                self.backend.commit()
-            except BackendError as error:
-                self.commit_failed(error)
-        self.journal.flush()
+        if self.resumed:
+            self.resume()
+        self.commit()
+        while self.gate_waits and self.end_gate_waits():
+            self.commit()  # what the clients that waited have executed since
         self.round_offset = self.journal.offset
         outgoing = self.outgoing
         if outgoing:
@@ -552,6 +591,16 @@ class Engine:
             self.doomed = []
             for session in doomed:
                 session.outlet.close()
+
+    def commit(self) -> None:
+        """End the backend's unit and hand the journal to its sinks."""
+        if self.unit_open:
+            self.unit_open = False
+            try:
+                self.backend.commit()
+            except BackendError as error:
+                self.commit_failed(error)
+        self.journal.flush()
 
     def hold(self, session: Session) -> None:
         """Keep a session's output back until the gates pass its last write."""

@@ -9,9 +9,17 @@ replicas": a client's replies leave once every gate has passed the offset of its
 ``appendfsync always``, quorum writes, WAIT and WAITAOF are all this one mechanism.
 """
 
+from typing import Final
+
 from mypy_extensions import i64, mypyc_attr
 
 from hypercache.keyspace.changes import Effect
+
+
+# What a sink is to WAIT and WAITAOF.
+OTHER: Final = 0
+LOCAL_FILE: Final = 1
+REPLICA: Final = 2
 
 
 class Record:
@@ -31,16 +39,22 @@ class Record:
 class Sink:
     """A consumer of the journal.
 
-    ``safe`` is the offset up to which the records are safe with it. Whoever moves it forward
-    calls `Engine.gates_moved`, so that replies are let go.
+    ``safe`` is the offset up to which the records are safe with it: acknowledged by a
+    replica, synced to a local file. ``synced`` is what a replica says it has synced to its own
+    file. Whoever moves them forward outside `write` calls `Engine.gates_moved`, so that
+    replies are let go.
     """
 
     name: str
+    role: int
     safe: i64
+    synced: i64
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, role: int = OTHER) -> None:
         self.name = name
+        self.role = role
         self.safe = 0
+        self.synced = 0
 
     def write(self, records: list[Record]) -> None:
         """Take the records of a round, in order. Must not block nor raise for bad luck."""
@@ -95,9 +109,37 @@ class Journal:
         for sink in self.sinks:
             sink.write(records)
 
+    def acknowledged(self, offset: i64) -> int:
+        """How many replicas have everything up to an offset (WAIT)."""
+        count = 0
+        for sink in self.sinks:
+            if sink.role == REPLICA and sink.safe >= offset:
+                count += 1
+        return count
+
+    def synced(self, offset: i64) -> int:
+        """How many replicas have everything up to an offset on their disks (WAITAOF)."""
+        count = 0
+        for sink in self.sinks:
+            if sink.role == REPLICA and sink.synced >= offset:
+                count += 1
+        return count
+
+    def has_local_file(self) -> bool:
+        """Whether there is an append-only file of our own."""
+        return any([sink.role == LOCAL_FILE for sink in self.sinks])
+
+    def is_on_disk(self, offset: i64) -> bool:
+        """Whether everything up to an offset is in an append-only file of our own."""
+        for sink in self.sinks:
+            if sink.role == LOCAL_FILE and sink.safe >= offset:
+                return True
+        return False
+
     def attach(self, sink: Sink) -> None:
         """Add a sink; it sees what is journalled from now on."""
         sink.safe = self.offset
+        sink.synced = self.offset
         self.sinks.append(sink)
 
     def detach(self, sink: Sink) -> None:

@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Wait:
-    """Something to wait for. ``deadline`` is in Unix microseconds, 0 for none."""
+    """Something to wait for. ``deadline`` is in Unix microseconds, 0 for none.
+
+    ``on_gates``: it may be over when a sink of the journal is safe further than before.
+    Inside a transaction nobody waits: EXEC takes `reply` at once.
+    """
 
     deadline: i64
+    on_gates: bool
 
-    def __init__(self, deadline: i64) -> None:
+    def __init__(self, deadline: i64, on_gates: bool = False) -> None:
         self.deadline = deadline
+        self.on_gates = on_gates
 
     def is_over(self, engine: "Engine") -> bool:
-        """Whether the awaited has happened; asked when gates move or awaited keys change."""
+        """Whether the awaited has happened; asked when a sink or an awaited key has changed."""
         raise NotImplementedError
 
     def reply(self, engine: "Engine") -> object:
@@ -34,12 +40,16 @@ class Wait:
 
 
 class Parked:
-    """A client that waits, and for what; ``over`` once it has been answered."""
+    """A client that waits, and for what.
+
+    ``over`` once it has been answered; ``silent`` when CLIENT REPLY wants no answer.
+    """
 
     def __init__(self, session: "Session", wait: Wait) -> None:
         self.session = session
         self.wait = wait
         self.over = False
+        self.silent = False
 
 
 class Timers:
