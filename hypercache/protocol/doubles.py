@@ -9,7 +9,8 @@ def format_double(value: float) -> bytes:
     """The shortest decimal that reads back as ``value``, laid out as Redis 7.2 does.
 
     ``nan``, ``inf``, ``-inf``; whole numbers within 62 bits without point or exponent;
-    others plain while short, else as ``1.5e+25`` (no padding in the exponent).
+    others plain while short, else as ``1.5e+25`` (no padding in the exponent). Redis' own
+    algorithm (Grisu2) writes one digit too many for some three values in a thousand.
     """
     if value != value:
         return b"nan"

@@ -3,7 +3,8 @@ r"""Requests out of bytes, without input or output.
 A request is a RESP array of bulk strings (``*2\r\n$3\r\nGET\r\n$1\r\nk\r\n``) or an inline
 command (``GET k\r\n``). Limits and error texts are those of Redis 7.2. As there, only the
 carriage return ends the line of a length, and the byte after it, like the two after a bulk
-string, is skipped unseen.
+string, is skipped unseen. One difference: a NUL in a line is a byte like any other, where Redis
+would never find the end of that line.
 
 Time is linear in the bytes fed, however they are cut. A request inside one chunk is sliced
 straight out of it. What a chunk's end cuts, a line or a bulk string, becomes a list of pieces,
