@@ -32,15 +32,24 @@ class Queued:
         self.args = args
 
 
+# What WATCH found under a key. `EXPIRED` is past its deadline, though not removed yet.
+ABSENT: Final = 0
+PRESENT: Final = 1
+EXPIRED: Final = 2
+
+
 class Watched:
-    """A key under WATCH; ``expired`` when it was past its deadline already at that time."""
+    """A key under WATCH, and what was there: one of `ABSENT`, `PRESENT` and `EXPIRED`.
 
-    __slots__ = ("database", "expired", "key")
+    As long as nothing has broken the watch, nothing but time has changed this.
+    """
 
-    def __init__(self, database: int, key: bytes, expired: bool) -> None:
+    __slots__ = ("database", "key", "state")
+
+    def __init__(self, database: int, key: bytes, state: int) -> None:
         self.database = database
         self.key = key
-        self.expired = expired
+        self.state = state
 
 
 class Context:
@@ -89,6 +98,11 @@ class Context:
     def select(self, index: int) -> None:
         """Make a database the current one; the index is valid."""
         self.db = self.engine.keyspaces[index]
+
+    def set_no_touch(self, no_touch: bool) -> None:
+        """Leave the idle times of keys alone, or no longer, from the next command on."""
+        self.no_touch = no_touch
+        self.engine.changes.keep_access = no_touch
 
     def set_authenticated(self, user: str) -> None:
         """The client has proven who it is."""

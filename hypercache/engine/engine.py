@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import Backend, BackendError
-from hypercache.engine.command import SKIP_SLOWLOG, Command, Declaration
+from hypercache.engine.command import FAST, SKIP_SLOWLOG, Command, Declaration
 from hypercache.engine.context import (
     REPLY_ON,
     REPLY_SKIP,
@@ -31,9 +31,10 @@ from hypercache.engine.context import (
 )
 from hypercache.engine.guards import GUARDS, MEMORY_BIT, QUEUE_BIT, guards_of
 from hypercache.engine.journal import Journal, ReplyGate, Sink
+from hypercache.engine.latency import LatencyMonitor
 from hypercache.engine.registry import Registry
 from hypercache.engine.session import Held, Outlet, Session
-from hypercache.engine.slowlog import SlowLog
+from hypercache.engine.slowlog import SlowLog, redact
 from hypercache.engine.statistics import Statistics
 from hypercache.engine.waiting import Parked, Timers, Wait
 from hypercache.engine.watches import Watches
@@ -46,6 +47,8 @@ from hypercache.reply import QUEUED, ErrorReply
 if TYPE_CHECKING:
     from hypercache.config import Configuration
 
+# No command takes as many microseconds.
+NEVER: Final[i64] = 1 << 62
 # Different error codes that INFO errorstats keeps apart.
 MAX_ERROR_CODES: Final = 128
 # Elements that are freed, and keys that expire, in one slice of background work.
@@ -100,9 +103,10 @@ class Engine:
             for index, store in enumerate(backend.open(databases))
         ]
         self.journal = Journal()
-        self.watches = Watches(self.changes)
+        self.watches = Watches(self.changes, self.keyspaces)
         self.observers: list[ChangeObserver] = []
         self.slowlog = SlowLog()
+        self.latency = LatencyMonitor()
         self.timers = Timers()
         self.parked: dict[int, Parked] = {}
         self.gate_waits: list[Parked] = []
@@ -134,6 +138,8 @@ class Engine:
         self.shutdown: Callable[[], None] | None = None
         self.active_expire = True
         self.tracks_latency = True
+        # Microseconds from which somebody wants to know of a command.
+        self.slow: i64 = self.slowlog.threshold
         # Sections that plugins add to INFO, by name.
         self.information: dict[str, Callable[[], Mapping[str, object]]] = {}
 
@@ -203,6 +209,14 @@ class Engine:
             self.armed |= MEMORY_BIT
         else:
             self.armed &= ~MEMORY_BIT
+
+    def set_slow(self, logged: i64, monitored: i64) -> None:
+        """Log commands from so many microseconds on (-1: none), and monitor them (0: none)."""
+        self.slowlog.threshold = logged
+        self.latency.threshold = monitored
+        self.slow = logged if logged >= 0 else NEVER
+        if 0 < monitored < self.slow:
+            self.slow = monitored
 
     def used_memory(self) -> int:
         """Bytes of all data, as the backend accounts for them."""
@@ -346,8 +360,8 @@ class Engine:
             command.record(elapsed)
         else:
             command.count(elapsed)
-        if elapsed >= self.slowlog.threshold and self.slowlog.threshold >= 0:
-            self.log_slow(context, command, args, elapsed)
+        if elapsed >= self.slow:
+            self.note_slow(context, command, args, elapsed)
         return reply
 
     def settle_edits(self) -> None:
@@ -432,10 +446,15 @@ class Engine:
         self.count_error(failure)
         return failure
 
-    def log_slow(self, context: Context, command: Command, args: list[bytes], elapsed: i64) -> None:
-        """Log a slow command, unless it carries secrets or stands for others (EXEC)."""
-        if not command.flags & SKIP_SLOWLOG:
-            self.slowlog.add(self.time // 1000000, elapsed, args, context.address, context.name)
+    def note_slow(
+        self, context: Context, command: Command, args: list[bytes], elapsed: i64
+    ) -> None:
+        """Log and monitor a slow command; the log leaves out those that stand for others (EXEC)."""
+        event = b"fast-command" if command.flags & FAST else b"command"
+        self.latency.add(event, self.time, elapsed)
+        if 0 <= self.slowlog.threshold <= elapsed and not command.flags & SKIP_SLOWLOG:
+            shown = redact(command, args, self.configuration.is_secret)
+            self.slowlog.add(self.time // 1000000, elapsed, shown, context.address, context.name)
 
     def protocol_error(self, session: Session, text: str) -> None:
         """A client does not speak RESP: tell it, and close."""
@@ -722,7 +741,9 @@ class Engine:
                     self.expire_time_caps += 1
                     more = True
                     break
-        self.expire_microseconds += self.clock.microseconds() - began
+        elapsed: i64 = self.clock.microseconds() - began
+        self.expire_microseconds += elapsed
+        self.latency.add(b"expire-cycle", self.time, elapsed)
         return more
 
     def is_idle(self) -> bool:

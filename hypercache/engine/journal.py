@@ -15,7 +15,6 @@ from mypy_extensions import i64, mypyc_attr
 
 from hypercache.keyspace.changes import Effect
 
-
 # What a sink is to WAIT and WAITAOF.
 OTHER: Final = 0
 LOCAL_FILE: Final = 1
@@ -127,14 +126,11 @@ class Journal:
 
     def has_local_file(self) -> bool:
         """Whether there is an append-only file of our own."""
-        return any([sink.role == LOCAL_FILE for sink in self.sinks])
+        return any(sink.role == LOCAL_FILE for sink in self.sinks)
 
     def is_on_disk(self, offset: i64) -> bool:
         """Whether everything up to an offset is in an append-only file of our own."""
-        for sink in self.sinks:
-            if sink.role == LOCAL_FILE and sink.safe >= offset:
-                return True
-        return False
+        return any(sink.role == LOCAL_FILE and sink.safe >= offset for sink in self.sinks)
 
     def attach(self, sink: Sink) -> None:
         """Add a sink; it sees what is journalled from now on."""

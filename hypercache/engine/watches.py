@@ -1,19 +1,17 @@
 """WATCH: which clients look at which keys, and who must fail at EXEC."""
 
-from typing import TYPE_CHECKING
-
-from hypercache.engine.context import Context, Watched
-from hypercache.keyspace.changes import EXPIRED, Changes, Touch
-
-if TYPE_CHECKING:
-    from hypercache.keyspace.keyspace import Keyspace
+from hypercache.engine.context import ABSENT, EXPIRED, PRESENT, Context, Watched
+from hypercache.keyspace.changes import EXPIRED as EXPIRED_EVENT
+from hypercache.keyspace.changes import Changes, Touch
+from hypercache.keyspace.keyspace import Keyspace
 
 
 class Watches:
     """All watched keys of the server."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, keyspaces: list[Keyspace]) -> None:
         self._changes = changes
+        self._keyspaces = keyspaces
         self._watchers: dict[tuple[int, bytes], list[Context]] = {}
 
     def __len__(self) -> int:
@@ -25,9 +23,7 @@ class Watches:
         for watched in context.watched:
             if watched.key == key and watched.database == index:
                 return
-        entry = context.db.store.find(key)
-        expired = entry is not None and not context.db.is_live(key)
-        context.watched.append(Watched(index, key, expired))
+        context.watched.append(Watched(index, key, self._state(index, key)))
         self._watchers.setdefault((index, key), []).append(context)
 
     def unwatch(self, context: Context) -> None:
@@ -41,35 +37,50 @@ class Watches:
         context.watched = []
         context.watch_broken = False
 
-    def has_expired_key(self, context: Context, keyspaces: "list[Keyspace]") -> bool:
-        """Whether a watched key has passed its deadline since WATCH, deleted or not."""
+    def has_expired_key(self, context: Context) -> bool:
+        """Whether a watched key has passed its deadline since WATCH and is not removed yet."""
         for watched in context.watched:
-            if not watched.expired:
-                db = keyspaces[watched.database]
-                if db.store.find(watched.key) is not None and not db.is_live(watched.key):
-                    return True
+            if watched.state == PRESENT and self._state(watched.database, watched.key) == EXPIRED:
+                return True
         return False
 
     def touched(self, touch: Touch) -> None:
         """Break the transactions of the clients that watch a changed key."""
-        if touch.key is None:
-            for place, watchers in self._watchers.items():
-                if place[0] == touch.database:
-                    self._break(watchers, place[1], touch)
+        key = touch.key
+        if key is None:
+            self._all_touched(touch.database)
             return
-        found = self._watchers.get((touch.database, touch.key))
-        if found is not None:
-            self._break(found, touch.key, touch)
+        watchers = self._watchers.get((touch.database, key))
+        if watchers is not None:
+            for context in watchers:
+                watched = _watched(context, touch.database, key)
+                if watched.state == EXPIRED and touch.event is EXPIRED_EVENT:
+                    watched.state = ABSENT  # only its remains were removed
+                else:
+                    context.watch_broken = True
 
-    def _break(self, watchers: list[Context], key: bytes, touch: Touch) -> None:
-        for context in watchers:
-            if touch.event is EXPIRED and self._was_expired(context, touch.database, key):
-                continue  # it was gone at WATCH already: only its remains were removed
-            context.watch_broken = True
+    def _all_touched(self, database: int) -> None:
+        """The database was emptied or swapped: break what now finds something else there."""
+        for place, watchers in self._watchers.items():
+            if place[0] == database:
+                state = self._state(database, place[1])
+                for context in watchers:
+                    watched = _watched(context, database, place[1])
+                    if state == PRESENT or watched.state == PRESENT:
+                        context.watch_broken = True
+                    watched.state = state
 
-    def _was_expired(self, context: Context, database: int, key: bytes) -> bool:
-        for watched in context.watched:
-            if watched.database == database and watched.key == key and watched.expired:
-                watched.expired = False
-                return True
-        return False
+    def _state(self, database: int, key: bytes) -> int:
+        """What is under a key now."""
+        db = self._keyspaces[database]
+        if db.is_live(key):
+            return PRESENT
+        return ABSENT if db.store.find(key) is None else EXPIRED
+
+
+def _watched(context: Context, database: int, key: bytes) -> Watched:
+    """What a client that watches a key knows of it."""
+    for watched in context.watched:
+        if watched.key == key and watched.database == database:
+            return watched
+    raise KeyError(key)

@@ -24,11 +24,10 @@ from hypercache.keyspace.changes import (
     Touch,
 )
 from hypercache.keyspace.clock import Chance
+from hypercache.keyspace.glob import matches
 from hypercache.reply import ErrorReply
 
 WRONG_TYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
-# How often a random pick may hit an expired key before it is taken all the same.
-RANDOM_TRIES: Final = 100
 
 
 def kind_of(entry: Entry) -> int:
@@ -72,6 +71,15 @@ class Keyspace:
             entry.access = changes.access
         return entry
 
+    def look(self, key: bytes) -> Entry | None:
+        """Like `view_any`, but no access that OBJECT IDLETIME would show (EXISTS, TTL, TYPE)."""
+        entry = self.find(key)
+        if entry is None:
+            self.changes.misses += 1
+        else:
+            self.changes.hits += 1
+        return entry
+
     def get(self, key: bytes) -> bytes | None:
         """The whole string under a key, or None; WRONGTYPE for other kinds."""
         entry = self.view_any(key)
@@ -97,28 +105,22 @@ class Keyspace:
         text = self._string(value)
         return text.read(0, text.length())
 
-    def view(self, key: bytes, kind: int) -> Value | None:
-        """The value under a key, to be read only; for strings use `get` or `slice`."""
-        entry = self.view_any(key)
-        return None if entry is None else self._typed(entry, kind)
-
-    def slice(self, key: bytes, start: int, stop: int) -> bytes:
-        """Bytes ``start <= i < stop`` of a string, empty when there are none."""
-        entry = self.view_any(key)
-        if entry is None:
-            return b""
+    def part(self, entry: Entry, start: int, stop: int) -> bytes:
+        """Bytes ``start <= i < stop`` of an entry's string; WRONGTYPE for other kinds."""
         value = entry.value
         if isinstance(value, bytes):
             return value[start:stop]
         return self._string(value).read(start, stop)
 
-    def string_length(self, key: bytes) -> int:
-        """Length of the string under a key; 0 when there is none."""
-        entry = self.view_any(key)
-        if entry is None:
-            return 0
+    def text_length(self, entry: Entry) -> int:
+        """Length of an entry's string; WRONGTYPE for other kinds."""
         value = entry.value
         return len(value) if isinstance(value, bytes) else self._string(value).length()
+
+    def view(self, key: bytes, kind: int) -> Value | None:
+        """The value under a key, to be read only; for strings there are `get` and `part`."""
+        entry = self.view_any(key)
+        return None if entry is None else self._typed(entry, kind)
 
     def _string(self, value: object) -> StringValue:
         if isinstance(value, StringValue):
@@ -156,7 +158,14 @@ class Keyspace:
         if entry is None:
             return None
         value = self._typed(entry, kind)
-        entry.access = self.changes.access
+        changes = self.changes
+        if not changes.keep_access:
+            entry.access = changes.access
+        for edit in changes.edits:
+            if edit.value is value:
+                return value
+        if changes.hooks:
+            self._before(key)
         return self._edited(key, value, event)
 
     def make(self, key: bytes, kind: int, event: Event) -> Value:
@@ -190,13 +199,7 @@ class Keyspace:
         return cast(StringValue, self._edited(key, value, event))
 
     def _edited(self, key: bytes, value: Value, event: Event) -> Value:
-        changes = self.changes
-        for edit in changes.edits:
-            if edit.value is value:
-                return value
-        if changes.hooks:
-            self._before(key)
-        changes.edits.append(Edit(self.index, key, value, event))
+        self.changes.edits.append(Edit(self.index, key, value, event))
         return value
 
     def settle(self, edit: Edit) -> None:
@@ -245,16 +248,21 @@ class Keyspace:
     def move(
         self, key: bytes, target: "Keyspace", new_key: bytes, left: Event, arrived: Event
     ) -> None:
-        """Move a live key, replacing ``new_key``; both are touched."""
-        if self.changes.hooks:
+        """Move a live key, replacing ``new_key``; one change that touches both."""
+        changes = self.changes
+        if changes.observed:
+            target.find(new_key)
+        if changes.hooks:
             self._before(key)
             target._before(new_key)
         self.store.move(key, target.store, new_key)
-        self.changes.touch(self.index, key, left)
-        self.changes.touch(target.index, new_key, arrived)
+        changes.touch(self.index, key, left)
+        changes.notify(target.index, new_key, arrived)
 
     def copy(self, key: bytes, target: "Keyspace", new_key: bytes, event: Event) -> None:
         """Copy a live key, replacing ``new_key``."""
+        if self.changes.observed:
+            target.find(new_key)
         if self.changes.hooks:
             target._before(new_key)
         self.store.copy(key, target.store, new_key)
@@ -305,14 +313,25 @@ class Keyspace:
             return following, keys
         return following, [key for key in keys if self.find(key) is not None]
 
+    def matching(self, pattern: bytes) -> list[bytes]:
+        """All live keys that match a glob pattern, in any order (KEYS)."""
+        store = self.store
+        volatile = store.volatile() > 0
+        found: list[bytes] = []
+        every = store.keys()
+        for key in every:
+            if (pattern == b"*" or matches(pattern, key, False)) and (
+                not volatile or self.is_live(key)
+            ):
+                found.append(key)
+        return found
+
     def random_key(self) -> bytes | None:
-        """A random live key, or None."""
-        key: bytes | None = None
-        for _ in range(RANDOM_TRIES):
+        """A random live key, or None; keys past their deadline that it hits are removed."""
+        while True:
             key = self.store.sample(self.chance.pick())
             if key is None or self.find(key) is not None:
                 return key
-        return key
 
     def is_live(self, key: bytes) -> bool:
         """Whether a key is there and not past its deadline; changes nothing."""
