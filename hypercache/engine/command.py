@@ -158,7 +158,7 @@ class Declaration:
     def __init__(
         self,
         syntax: str,
-        function: Function | None,
+        function: Function,
         *,
         group: str,
         since: str,
@@ -201,6 +201,10 @@ class Declaration:
         self.arity = arity or (smallest if smallest == largest else -smallest)
         if arity and (abs(arity) > smallest or (largest >= 0 and arity > largest)):
             raise GrammarError(f"command {name!r}: arity {arity} contradicts the syntax {syntax!r}")
+
+    def title(self) -> str:
+        """The name as people write it: ``CONFIG GET``."""
+        return " ".join(self.words).upper()
 
 
 def _parse_flags(name: str, text: str) -> int:
@@ -316,8 +320,8 @@ class Command:
     ``microseconds``, ``failed_calls`` among them, and ``rejected_calls`` that did not run.
     """
 
-    def __init__(self, declaration: Declaration, function: Function, module: str = "") -> None:
-        self.function: Function = function
+    def __init__(self, declaration: Declaration, module: str = "") -> None:
+        self.function: Function = declaration.function
         self.minimum: i64 = abs(declaration.arity)
         self.maximum: i64 = declaration.arity if declaration.arity > 0 else -1
         self.flags: i64 = declaration.flags | (MODULE if module else 0)

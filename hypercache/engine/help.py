@@ -5,7 +5,7 @@ Both follow from the sub-commands' declarations.
 
 from typing import TYPE_CHECKING
 
-from hypercache.engine.command import CATEGORIES, GROUPS, Command, Declaration
+from hypercache.engine.command import CATEGORIES, GROUPS, Command, Declaration, Function
 from hypercache.engine.grammar import BLOCK, ONEOF, PURE_TOKEN, Argument
 
 if TYPE_CHECKING:
@@ -19,32 +19,37 @@ class Help:
         self.container: Command | None = None
 
     def run(self, context: "Context", args: list[bytes]) -> object:
-        """The lines that HELP answers: each sub-command with its arguments, then its summary."""
-        container = self.container
-        assert container is not None and container.subcommands is not None
-        title = container.name.decode().upper()
-        lines: list[object] = [f"{title} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-        if container.minimum == 1:
-            lines += ["(no subcommand)", f"    {container.declaration.summary}"]
-        for name in sorted(container.subcommands):
-            if name == b"help":
-                continue
-            declaration = container.subcommands[name].declaration
-            words = [describe(each) for each in declaration.arguments]
-            lines.append(" ".join([name.decode().upper()] + words))
-            lines.append(f"    {declaration.summary}")
-        lines += ["HELP", "    Print this help."]
-        return lines
+        """Answer the container's help."""
+        assert self.container is not None
+        return help_lines(self.container)
 
 
-def container_declaration(members: list[Declaration]) -> Declaration:
+def help_lines(container: Command) -> list[object]:
+    """What HELP answers: each sub-command with its arguments, then its summary."""
+    assert container.subcommands is not None
+    title = container.name.decode().upper()
+    lines: list[object] = [f"{title} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+    if container.minimum == 1:
+        lines += ["(no subcommand)", f"    {container.declaration.summary}"]
+    for name in sorted(container.subcommands):
+        if name == b"help":
+            continue
+        declaration = container.subcommands[name].declaration
+        words = [describe(each) for each in declaration.arguments]
+        lines.append(" ".join([name.decode().upper()] + words))
+        lines.append(f"    {declaration.summary}")
+    lines += ["HELP", "    Print this help."]
+    return lines
+
+
+def container_declaration(members: list[Declaration], function: Function) -> Declaration:
     """The declaration of a container that has sub-commands only."""
     name = members[0].words[0].upper()
     group = members[0].group
     first = min([[int(part) for part in each.since.split(".")] for each in members])
     return Declaration(
         f"{name} subcommand",
-        None,
+        function,
         group=group,
         since=".".join([str(part) for part in first]),
         summary=f"Holds the sub-commands of {name}.",
@@ -54,7 +59,7 @@ def container_declaration(members: list[Declaration]) -> Declaration:
     )
 
 
-def help_declaration(container: Declaration) -> Declaration:
+def help_declaration(container: Declaration, function: Function) -> Declaration:
     """The declaration of a container's HELP."""
     name = container.words[0].upper()
     kept = [
@@ -64,7 +69,7 @@ def help_declaration(container: Declaration) -> Declaration:
     ]
     return Declaration(
         f"{name} HELP",
-        None,
+        function,
         group=container.group,
         since=container.since,
         summary=f"List the sub-commands of {name}.",

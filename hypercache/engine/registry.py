@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from hypercache.engine.command import Command, Declaration, Function
+from hypercache.engine.command import Command, Declaration
 from hypercache.engine.grammar import GrammarError
 from hypercache.engine.help import Help, container_declaration, help_declaration
 from hypercache.reply import ErrorReply, printable
@@ -75,20 +75,22 @@ class Registry:
     def add(self, declarations: list[Declaration], module: str = "") -> None:
         """Add the declared commands; ``module`` names the plugin that contributes them.
 
-        Raises `GrammarError` for a name that is taken; nothing is added then.
+        Raises `GrammarError` for a name that is taken, or a sub-command of a command that
+        takes none; nothing is added then.
         """
-        taken = [each for each in declarations if self._is_taken(each, declarations)]
-        if taken:
-            names = ", ".join([repr(" ".join(each.words).upper()) for each in taken])
-            raise GrammarError(f"command {names}: the name is taken")
+        for declaration in declarations:
+            objection = self._objection(declaration, declarations)
+            if objection:
+                raise GrammarError(f"command {declaration.title()!r}: {objection}")
         containers: dict[str, list[Declaration]] = {}
         for declaration in declarations:
             if len(declaration.words) == 2:
                 containers.setdefault(declaration.words[0], []).append(declaration)
             else:
-                self._put(Command(declaration, function_of(declaration), module))
+                self._put(Command(declaration, module))
         for members in containers.values():
             self._add_container(members, module)
+        self._forget_spellings()
 
     def remove(self, module: str) -> None:
         """Remove every command that a plugin contributed."""
@@ -143,20 +145,25 @@ class Registry:
             raise ErrorReply(unknown_subcommand(args))
         return command
 
-    def _is_taken(self, declaration: Declaration, batch: list[Declaration]) -> bool:
-        """Whether a declared name exists already, here or twice in its batch."""
-        if len([each for each in batch if each.words == declaration.words]) > 1:
-            return True
-        existing = self._commands.get(declaration.words[0].encode())
-        if existing is None:
-            return False
-        if len(declaration.words) == 1 or existing.subcommands is None:
-            return True
-        return declaration.words[1].encode() in existing.subcommands
+    def _objection(self, declaration: Declaration, batch: list[Declaration]) -> str:
+        """What speaks against adding a command together with its batch; empty if nothing."""
+        words = declaration.words
+        if len([each for each in batch if each.words == words]) > 1 or words[1:] == ["help"]:
+            return "the name is taken"
+        existing = self._commands.get(words[0].encode())
+        if len(words) == 1:
+            return "the name is taken" if existing is not None else ""
+        if existing is not None:
+            if existing.subcommands is None:
+                return "its container is a command without sub-commands"
+            return "the name is taken" if words[1].encode() in existing.subcommands else ""
+        for each in batch:
+            if each.words == words[:1] and each.arity > 0:
+                return f"its container has arity {each.arity}, which leaves no sub-commands"
+        return ""
 
     def _put(self, command: Command) -> None:
         self._commands[command.name] = command
-        self._forget_spellings()
 
     def _add_container(self, members: list[Declaration], module: str) -> None:
         """Add sub-commands to their container, which is made if nobody declared it."""
@@ -164,15 +171,15 @@ class Registry:
         helper = Help()
         container = self._commands.get(name)
         if container is None:
-            container = Command(container_declaration(members), helper.run, module)
+            container = Command(container_declaration(members, helper.run), module)
             self._put(container)
         if container.subcommands is None:
             container.subcommands = {}
             helper.container = container
-            declaration = help_declaration(container.declaration)
-            self._attach(container, Command(declaration, helper.run, module))
+            declaration = help_declaration(container.declaration, helper.run)
+            self._attach(container, Command(declaration, module))
         for member in members:
-            self._attach(container, Command(member, function_of(member), module))
+            self._attach(container, Command(member, module))
 
     def _attach(self, container: Command, command: Command) -> None:
         assert container.subcommands is not None
@@ -185,13 +192,6 @@ class Registry:
         for name, command in self._commands.items():
             self._spellings[name] = command
             self._spellings[name.upper()] = command
-
-
-def function_of(declaration: Declaration) -> Function:
-    """The function of a declared command."""
-    if declaration.function is None:
-        raise GrammarError(f"command {' '.join(declaration.words)!r}: it has no function")
-    return declaration.function
 
 
 def unknown_command(args: list[bytes]) -> str:

@@ -31,8 +31,7 @@ def declare(syntax: str, words: int = 1, keys: str = "", flags: str = "") -> Com
         keys=keys,
         flags=flags,
     )
-    assert declaration.function is not None
-    return Command(declaration, declaration.function)
+    return Command(declaration)
 
 
 @pytest.mark.parametrize("case", SYNTAXES, ids=lambda case: case["syntax"].split("[")[0][:24])

@@ -33,7 +33,7 @@ def touch_all(context: Context, args: list[bytes]) -> Reply:
 def declare(syntax: str = "X", **options: object) -> Command:
     fields = {"group": "generic", "since": "1.0.0", "summary": "For a test."} | options
     declaration = Declaration(syntax, touch_all, **fields)  # type: ignore[arg-type]
-    return Command(declaration, touch_all)
+    return Command(declaration)
 
 
 def categories(found: Command) -> set[str]:
@@ -43,7 +43,7 @@ def categories(found: Command) -> set[str]:
 def test_the_decorator_records_and_returns_the_function() -> None:
     assert touch_all.__name__ == "touch_all"
     (declaration,) = declared_in(__name__)
-    found = Command(declaration, touch_all)
+    found = Command(declaration)
     assert (found.name, found.arity, found.minimum, found.maximum) == (b"touchall", -2, 2, -1)
     assert found.flags == WRITE | FAST
     assert found.function is touch_all
@@ -71,7 +71,7 @@ def test_categories_follow_from_group_and_flags(
 def test_derived_flags() -> None:
     movable = declare("ZUNION numkeys:integer key...", keys="RO access")
     assert movable.flags == MOVABLE_KEYS
-    assert Command(movable.declaration, touch_all, "plugin").flags == MOVABLE_KEYS | MODULE
+    assert Command(movable.declaration, "plugin").flags == MOVABLE_KEYS | MODULE
 
 
 def test_an_arity_may_be_wider_than_the_syntax() -> None:
