@@ -11,6 +11,14 @@ from tests.support.resp import Client, connect
 from tests.support.servers import RedisProcess, StartServer, server_process
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long runs to those who ask for them (``pytest -m soak``)."""
+    if not config.option.markexpr:
+        soak = [item for item in items if item.get_closest_marker("soak")]
+        items[:] = [item for item in items if item not in soak]
+        config.hook.pytest_deselected(items=soak)
+
+
 @pytest.fixture(scope="session")
 def _session_server() -> Iterator[ServerProcess]:
     with server_process() as server:

@@ -80,8 +80,6 @@ def test_strings(client: Any) -> None:
     assert client.mget("a", "b", "c") == ["1", "2", None]
     assert client.set("binary", bytes(range(256))) is True
     assert client.strlen("binary") == 256
-    assert client.setbit("flags", 7, 1) == 0
-    assert client.bitcount("flags") == 1
     assert client.lcs("a", "b") == ""
 
 

@@ -8,8 +8,9 @@ import select
 import socket
 import struct
 from dataclasses import dataclass
+from io import BytesIO
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import IO, Self, TypeAlias
 
 from hypercache.testing.server import ServerProcess
 
@@ -51,6 +52,70 @@ def encode(*arguments: Argument) -> bytes:
     return b"".join(parts)
 
 
+class Reader:
+    """Reads replies from a stream of bytes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, parts: list[bytes]) -> object:
+        """The next reply as a value; its bytes are added to ``parts``."""
+        line = self._line(parts)
+        kind, rest = line[:1], line[1:]
+        if kind == b"+":
+            return rest.decode("utf-8", "surrogateescape")
+        if kind == b"-":
+            return ReplyError(rest.decode("utf-8", "surrogateescape"))
+        if kind in (b":", b"("):
+            return int(rest)
+        if kind == b",":
+            return float(rest)
+        if kind == b"#":
+            return {b"t": True, b"f": False}[rest]
+        if kind == b"_" or rest == b"-1":
+            return None
+        if kind in (b"$", b"=", b"!"):
+            data = self._bulk(int(rest), parts)
+            if kind == b"=":
+                return Verbatim(data[:3].decode(), data[4:])
+            return data if kind == b"$" else ReplyError(data.decode("utf-8", "surrogateescape"))
+        if kind == b"|":
+            self._items(2 * int(rest), parts)
+            return self.read(parts)
+        if kind == b"%":
+            items = self._items(2 * int(rest), parts)
+            return dict(zip(items[::2], items[1::2], strict=True))
+        if kind not in (b"*", b"~", b">"):
+            raise AssertionError(f"not a RESP type: {line!r}")
+        items = self._items(int(rest), parts)
+        if kind == b"~":
+            return frozenset(items)
+        return items if kind == b"*" else Push(tuple(items))
+
+    def _line(self, parts: list[bytes]) -> bytes:
+        line = self._stream.readline()
+        if not line.endswith(b"\r\n"):
+            raise Disconnected(f"after {b''.join(parts) + line!r}")
+        parts.append(line)
+        return line[:-2]
+
+    def _bulk(self, length: int, parts: list[bytes]) -> bytes:
+        data = self._stream.read(length + 2)
+        if len(data) != length + 2:
+            raise Disconnected(f"after {len(data)} of {length} bytes")
+        assert data.endswith(b"\r\n"), data[-10:]
+        parts.append(data)
+        return data[:-2]
+
+    def _items(self, count: int, parts: list[bytes]) -> list[object]:
+        return [self.read(parts) for _ in range(count)]
+
+
+def decode(frame: bytes) -> object:
+    """The value of one reply."""
+    return Reader(BytesIO(frame)).read([])
+
+
 class Client:
     """One connection. Replies become ``str`` (simple), ``bytes`` (bulk), ``int``, ``None``
     (every null), ``list``, `ReplyError` and, in RESP3, ``float``, ``bool``, ``dict``,
@@ -59,6 +124,7 @@ class Client:
     def __init__(self, connection: socket.socket, protocol: int = 2) -> None:
         self.socket = connection
         self._stream = connection.makefile("rb")
+        self._reader = Reader(self._stream)
         if protocol != 2:
             reply = self.call("HELLO", protocol)
             assert not isinstance(reply, ReplyError), reply
@@ -109,78 +175,32 @@ class Client:
 
     def read(self) -> object:
         """The next reply as a Python value."""
-        return self._read([])
+        return self._reader.read([])
 
     def read_frame(self) -> bytes:
         """The next reply as the bytes on the wire."""
         parts: list[bytes] = []
-        self._read(parts)
+        self._reader.read(parts)
         return b"".join(parts)
 
     def silent(self, seconds: float) -> bool:
         """Whether nothing arrives for that long, not even the end of the connection."""
         return not select.select([self.socket], [], [], seconds)[0]
 
-    def read_to_end(self) -> bytes:
-        """Everything until the server closes the connection (a reset ends it as well)."""
-        parts: list[bytes] = []
+    def read_to_end(self, marker: bytes | None = None) -> bytes:
+        """Everything until the server closes the connection, or until ``marker`` has come.
+
+        A reset ends a connection as well.
+        """
+        received = bytearray()
         try:
             while data := self._stream.read1():
-                parts.append(data)
+                received += data
+                if marker is not None and marker in received[-len(data) - len(marker) :]:
+                    break
         except ConnectionError:
             pass
-        return b"".join(parts)
-
-    def _line(self, parts: list[bytes]) -> bytes:
-        line = self._stream.readline()
-        if not line.endswith(b"\r\n"):
-            raise Disconnected(f"after {b''.join(parts) + line!r}")
-        parts.append(line)
-        return line[:-2]
-
-    def _bulk(self, length: int, parts: list[bytes]) -> bytes:
-        data = self._stream.read(length + 2)
-        if len(data) != length + 2:
-            raise Disconnected(f"after {len(data)} of {length} bytes")
-        assert data.endswith(b"\r\n"), data[-10:]
-        parts.append(data)
-        return data[:-2]
-
-    def _read(self, parts: list[bytes]) -> object:
-        line = self._line(parts)
-        kind, rest = line[:1], line[1:]
-        if kind == b"+":
-            return rest.decode("utf-8", "surrogateescape")
-        if kind == b"-":
-            return ReplyError(rest.decode("utf-8", "surrogateescape"))
-        if kind in (b":", b"("):
-            return int(rest)
-        if kind == b",":
-            return float(rest)
-        if kind == b"#":
-            return {b"t": True, b"f": False}[rest]
-        if kind == b"_" or rest == b"-1":
-            return None
-        if kind in (b"$", b"=", b"!"):
-            data = self._bulk(int(rest), parts)
-            if kind == b"=":
-                return Verbatim(data[:3].decode(), data[4:])
-            return data if kind == b"$" else ReplyError(data.decode("utf-8", "surrogateescape"))
-        if kind == b"|":
-            self._items(2 * int(rest), parts)
-            return self._read(parts)
-        if kind == b"%":
-            items = self._items(2 * int(rest), parts)
-            return dict(zip(items[::2], items[1::2], strict=True))
-        if kind not in (b"*", b"~", b">"):
-            raise AssertionError(f"not a RESP type: {line!r}")
-        items = self._items(int(rest), parts)
-        if kind == b"~":
-            return frozenset(items)
-        return items if kind == b"*" else Push(tuple(items))
-
-    def _items(self, count: int, parts: list[bytes]) -> list[object]:
-        return [self._read(parts) for _ in range(count)]
+        return bytes(received)
 
 
 def connect(server: ServerProcess, protocol: int = 2, timeout: float = 5.0) -> Client:
