@@ -9,9 +9,9 @@ from hypercache.testing.checks.rules import NOW, rule
 from hypercache.testing.trial import DatabaseTrial, Trial
 
 #: Fields of a hash, and keys of a database, that are large for the checks of costs.
-LARGE: Final = 3000
+LARGE: Final = 4000
 #: What must not depend on a size takes less than this part of the time to fill it.
-CONSTANT: Final = 0.2
+CONSTANT: Final = 0.05
 
 
 def _fill(trial: Trial, database: DatabaseTrial) -> None:

@@ -1,0 +1,254 @@
+"""The memory backend and `KVBackend` beside each other: they must never tell themselves apart.
+
+Outside a unit every operation goes to both at once, and both answers are compared. Inside
+one it goes to `KVBackend`, and when the unit is committed, to the memory backend, whose
+answers must be the same; when it is rolled back, the memory backend never hears of it.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from hypercache_memory import MemoryBackend
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from hypercache.backend import (
+    HASH,
+    NO_EXPIRE,
+    STRING,
+    Backend,
+    Database,
+    Entry,
+    HashValue,
+    StringValue,
+    Value,
+)
+from hypercache.keyspace.kv_backend import KVBackend
+from hypercache.testing import SortedDictKV
+
+DATABASES = 3
+#: Deadlines are whole seconds and clocks stand between them, so that lateness plays no role.
+SECOND = 1000
+NOW = 1_700_000_000 * SECOND
+
+databases = st.integers(0, DATABASES - 1)
+keys = st.sampled_from([b"a", b"b", b"c", b"d", b"", b"\x00", b"k" * 40, b"k" * 41])
+fields = st.sampled_from([b"f", b"g", b"h", b"", b"long" * 20, b"long" * 21])
+values = st.one_of(
+    st.binary(max_size=80),
+    st.sampled_from([2_048, 2_049, 4_096, 10_000]).map(lambda size: b"v" * size),
+)
+deadlines = st.one_of(
+    st.just(NO_EXPIRE), st.integers(0, 5).map(lambda seconds: NOW + seconds * SECOND)
+)
+clocks = st.integers(-1, 6).map(lambda seconds: NOW + seconds * SECOND + SECOND // 2)
+
+#: What to do with a backend's databases, and what it answers.
+Operation = Callable[[list[Database]], object]
+
+
+def content(entry: Entry | None) -> object:
+    """An entry, as something that can be compared."""
+    if entry is None or isinstance(entry.value, bytes):
+        return None if entry is None else (entry.value, entry.expire)
+    value = cast(Value, entry.value)
+    facts = (value.kind, value.length(), value.encoding(), entry.expire)
+    if isinstance(value, HashValue):
+        return (*facts, sorted(value.items()))
+    assert isinstance(value, StringValue)
+    return (*facts, value.read(0, value.length()))
+
+
+def edited(database: Database, key: bytes, kind: int, edit: Callable[[Any], object]) -> object:
+    """Edit a value in place, made where there is none; nothing if it is of another kind."""
+    entry = database.find(key) or database.create(key, kind)
+    value = entry.value
+    if not isinstance(value, Value) or value.kind != kind:
+        return None
+    before = value.memory()
+    changes = value.changes
+    answer = edit(value)
+    database.adjust(key, before, value.memory())
+    return answer, int(value.changes - changes), content(database.find(key))
+
+
+def scanned(database: Database, count: int) -> set[bytes]:
+    """All keys, as a scan finds them."""
+    found: set[bytes] = set()
+    cursor = 0
+    while True:
+        cursor, step = database.scan(cursor, count)
+        found.update(step)
+        if cursor == 0:
+            return found
+
+
+def expired(database: Database, now: int) -> set[bytes]:
+    """Remove all keys past their deadline, as the active expiry cycle does."""
+    found: set[bytes] = set()
+    for _ in range(2 * database.size() + 10):
+        for key in database.due(now, 3):
+            assert database.unlink(key)
+            found.add(key)
+    return found
+
+
+class Backends(RuleBasedStateMachine):
+    @initialize()
+    def open(self) -> None:
+        self.kv = KVBackend(SortedDictKV(max_key_size=64), salt=b"8 bytes!")
+        self.memory = MemoryBackend()
+        self.kv_databases = self.kv.open(DATABASES)
+        self.memory_databases = self.memory.open(DATABASES)
+        self.unit: list[tuple[Operation, object]] | None = None
+
+    def both(self, operation: Operation) -> None:
+        answer = operation(self.kv_databases)
+        if self.unit is not None:
+            self.unit.append((operation, answer))
+        else:
+            assert operation(self.memory_databases) == answer
+
+    # One key -------------------------------------------------------------------------------
+
+    @rule(index=databases, key=keys)
+    def find(self, index: int, key: bytes) -> None:
+        self.both(lambda dbs: content(dbs[index].find(key)))
+
+    @rule(index=databases, key=keys, value=values, expire=deadlines)
+    def put(self, index: int, key: bytes, value: bytes, expire: int) -> None:
+        self.both(lambda dbs: content(dbs[index].put(key, value, expire)))
+
+    @rule(index=databases, key=keys, kind=st.sampled_from([STRING, HASH]))
+    def create(self, index: int, key: bytes, kind: int) -> None:
+        self.both(lambda dbs: content(dbs[index].create(key, kind)))
+
+    @rule(index=databases, key=keys)
+    def unlink(self, index: int, key: bytes) -> None:
+        self.both(lambda dbs: dbs[index].unlink(key))
+
+    @rule(index=databases, key=keys, deadline=deadlines)
+    def expire(self, index: int, key: bytes, deadline: int) -> None:
+        def operation(dbs: list[Database]) -> object:
+            if dbs[index].find(key) is not None:
+                dbs[index].expire(key, deadline)
+            return content(dbs[index].find(key))
+
+        self.both(operation)
+
+    @rule(index=databases, key=keys, other=databases, new_key=keys, copy=st.booleans())
+    def move(self, index: int, key: bytes, other: int, new_key: bytes, copy: bool) -> None:
+        def operation(dbs: list[Database]) -> object:
+            if dbs[index].find(key) is None or (index, key) == (other, new_key):
+                return None
+            call = dbs[index].copy if copy else dbs[index].move
+            call(key, dbs[other], new_key)
+            return content(dbs[other].find(new_key))
+
+        self.both(operation)
+
+    # Values --------------------------------------------------------------------------------
+
+    @rule(index=databases, key=keys, field=fields, value=values)
+    def set_field(self, index: int, key: bytes, field: bytes, value: bytes) -> None:
+        self.both(lambda dbs: edited(dbs[index], key, HASH, lambda hash_: hash_.set(field, value)))
+
+    @rule(index=databases, key=keys, count=st.sampled_from([5, 20, 130, 300]))
+    def set_fields(self, index: int, key: bytes, count: int) -> None:
+        def fill(hash_: HashValue) -> int:
+            return sum(hash_.set(b"%d" % number, b"v") for number in range(count))
+
+        self.both(lambda dbs: edited(dbs[index], key, HASH, fill))
+
+    @rule(index=databases, key=keys, field=fields)
+    def remove_field(self, index: int, key: bytes, field: bytes) -> None:
+        self.both(lambda dbs: edited(dbs[index], key, HASH, lambda hash_: hash_.remove(field)))
+
+    @rule(index=databases, key=keys, field=fields)
+    def get_field(self, index: int, key: bytes, field: bytes) -> None:
+        self.both(lambda dbs: edited(dbs[index], key, HASH, lambda hash_: hash_.get(field)))
+
+    @rule(index=databases, key=keys, offset=st.integers(0, 9_000), data=values.filter(bool))
+    def write(self, index: int, key: bytes, offset: int, data: bytes) -> None:
+        self.both(
+            lambda dbs: edited(dbs[index], key, STRING, lambda text: text.write(offset, data))
+        )
+
+    @rule(index=databases, key=keys, start=st.integers(0, 9_000), size=st.integers(0, 9_000))
+    def read(self, index: int, key: bytes, start: int, size: int) -> None:
+        self.both(
+            lambda dbs: edited(dbs[index], key, STRING, lambda text: text.read(start, start + size))
+        )
+
+    # Databases -----------------------------------------------------------------------------
+
+    @rule(index=databases)
+    def clear(self, index: int) -> None:
+        self.both(lambda dbs: dbs[index].clear())
+
+    @rule(index=databases, count=st.integers(1, 5))
+    def scan(self, index: int, count: int) -> None:
+        self.both(lambda dbs: scanned(dbs[index], count))
+
+    @rule(index=databases, now=clocks)
+    def expire_due(self, index: int, now: int) -> None:
+        self.both(lambda dbs: expired(dbs[index], now))
+
+    @rule(index=databases, pick=st.integers(0, 2**62 - 1))
+    def sample(self, index: int, pick: int) -> None:
+        self.both(
+            lambda dbs: (dbs[index].sample(pick) in set(dbs[index].keys()), dbs[index].size())
+        )
+
+    @rule(budget=st.integers(1, 200))
+    def reclaim(self, budget: int) -> None:
+        for backend in (self.kv, cast(Backend, self.memory)):
+            backend.reclaim(budget)
+
+    # Units ---------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.unit is None)
+    @rule()
+    def begin(self) -> None:
+        self.kv.begin()
+        self.unit = []
+
+    @precondition(lambda self: self.unit is not None)
+    @rule()
+    def commit(self) -> None:
+        self.kv.commit()
+        operations, self.unit = self.unit or [], None
+        for operation, answer in operations:
+            assert operation(self.memory_databases) == answer
+
+    @precondition(lambda self: self.unit is not None)
+    @rule()
+    def rollback(self) -> None:
+        self.kv.rollback()
+        self.unit = None
+
+    @precondition(lambda self: self.unit is None)
+    @rule()
+    def reopen(self) -> None:
+        self.kv.close()
+        kv = cast(SortedDictKV, self.kv.kv)
+        self.kv = KVBackend(SortedDictKV(kv.data, max_key_size=64))
+        self.kv_databases = self.kv.open(DATABASES)
+
+    @invariant()
+    def consistent(self) -> None:
+        for database in self.kv_databases + self.memory_databases:
+            assert database.check() == []
+
+    @invariant()
+    def same(self) -> None:
+        if self.unit is None:
+            for ours, theirs in zip(self.kv_databases, self.memory_databases, strict=True):
+                assert ours.size() == theirs.size()
+                assert ours.volatile() == theirs.volatile()
+                assert set(ours.keys()) == set(theirs.keys())
+
+
+TestBackends = Backends.TestCase
+TestBackends.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
