@@ -41,7 +41,8 @@ def wire(server: "Server") -> None:
             session.parser.max_bulk = engine.max_bulk
 
     def slow() -> None:
-        engine.slowlog.threshold = settings.slowlog_log_slower_than
+        monitored = settings.latency_monitor_threshold * 1000
+        engine.set_slow(settings.slowlog_log_slower_than, monitored)
         engine.slowlog.resize(settings.slowlog_max_len)
 
     def latency() -> None:
@@ -77,7 +78,7 @@ def wire(server: "Server") -> None:
     engine.protected_commands["MODULE"] = settings.enable_module_command
     when(("client-output-buffer-limit",), limits)
     when(("proto-max-bulk-len",), max_bulk)
-    when(("slowlog-log-slower-than", "slowlog-max-len"), slow)
+    when(("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), slow)
     when(("latency-tracking",), latency)
     when(("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors)
     when(("client-query-buffer-limit",), query_limit)

@@ -223,5 +223,5 @@ def reset(context: Context, args: list[bytes]) -> Reply:
     context.name = b""
     context.reply_mode = REPLY_ON
     context.no_evict = False
-    context.no_touch = False
+    context.set_no_touch(False)
     return "RESET"

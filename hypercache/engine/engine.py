@@ -137,6 +137,7 @@ class Engine:
         # Set by the server: begins its ordered end.
         self.shutdown: Callable[[], None] | None = None
         self.active_expire = True
+        self.background = True
         self.tracks_latency = True
         # Microseconds from which somebody wants to know of a command.
         self.slow: i64 = self.slowlog.threshold
@@ -692,6 +693,8 @@ class Engine:
         until: i64 = self.time + budget
         self.changes.now = self.time // 1000
         self.changes.access = cast(int, (self.time - self.started) // 1000000)
+        if not self.background:
+            return False
         more = self.backend.reclaim(SLICE)
         while more and self.clock.microseconds() < until:
             more = self.backend.reclaim(SLICE)

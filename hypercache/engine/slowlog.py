@@ -1,13 +1,18 @@
 """The log of slow commands (SLOWLOG), bounded in entries and in what an entry may hold."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from mypy_extensions import i64
 
+from hypercache.engine.command import Command
+from hypercache.reply import printable
+
 # Redis' limits: arguments of an entry, and bytes of an argument.
 MAX_ARGUMENTS: Final = 32
 MAX_ARGUMENT_BYTES: Final = 128
+REDACTED: Final = b"(redacted)"
 
 
 class SlowCommand:
@@ -41,9 +46,7 @@ class SlowLog:
 
     def add(self, at: i64, duration: i64, args: list[bytes], client: str, name: bytes) -> None:
         """Log a command that took ``duration`` microseconds."""
-        self._entries.appendleft(
-            SlowCommand(self._next, at, duration, shorten(args), client, name)
-        )
+        self._entries.appendleft(SlowCommand(self._next, at, duration, shorten(args), client, name))
         self._next += 1
 
     def latest(self, count: int) -> list[SlowCommand]:
@@ -58,6 +61,25 @@ class SlowLog:
     def reset(self) -> None:
         """Forget all entries; numbers go on."""
         self._entries.clear()
+
+
+def redact(command: Command, args: list[bytes], is_secret: Callable[[str], bool]) -> list[bytes]:
+    """The arguments without passwords; ``is_secret`` tells which settings are."""
+    name = command.name
+    secret: list[int] = []
+    if name == b"auth":
+        secret = list(range(1, len(args)))
+    elif name == b"hello":
+        for at in range(2, len(args)):
+            if args[at].lower() == b"auth":
+                secret += [at + 1, at + 2]
+    elif name == b"config|set":
+        for at in range(2, len(args) - 1, 2):
+            if is_secret(printable(args[at])):
+                secret.append(at + 1)
+    if not secret:
+        return args
+    return [REDACTED if at in secret else arg for at, arg in enumerate(args)]
 
 
 def shorten(args: list[bytes]) -> list[bytes]:

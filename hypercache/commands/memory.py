@@ -1,0 +1,154 @@
+"""MEMORY: what keys and the server take."""
+
+import ctypes
+
+from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
+from hypercache.engine.command import command
+from hypercache.engine.context import Context
+from hypercache.engine.usage import MemoryUsage, human, share
+from hypercache.reply import OK, ErrorReply, Reply, Verbatim
+
+# Elements that MEMORY PURGE lets the backend free in one step.
+_SLICE = 65536
+# Below this a report on memory is of no use, as in Redis.
+_LITTLE = 5 * 1024 * 1024
+_LARGE_CLIENTS = 200 * 1024
+
+
+@command(
+    "MEMORY USAGE key [SAMPLES count:integer]",
+    container="MEMORY",
+    group="server",
+    since="4.0.0",
+    complexity="O(1)",
+    flags="readonly",
+    keys="RO",
+    summary="Return the bytes that a key, its value and their bookkeeping take.",
+)
+def memory_usage(context: Context, args: list[bytes]) -> Reply:
+    """Nothing is sampled: the store accounts for every byte; the option is only checked."""
+    at = 3
+    while at < len(args):
+        if args[at].lower() != b"samples" or at + 1 == len(args) or parse_integer(args[at + 1]) < 0:
+            raise ErrorReply(SYNTAX_ERROR)
+        at += 2
+    db = context.db
+    return None if db.find(args[2]) is None else db.store.memory_of(args[2])
+
+
+@command(
+    "MEMORY STATS",
+    container="MEMORY",
+    group="server",
+    since="4.0.0",
+    complexity="O(1)",
+    tips="nondeterministic_output request_policy:all_shards response_policy:special",
+    summary="Return what memory is used for.",
+)
+def memory_stats(context: Context, args: list[bytes]) -> Reply:
+    engine = context.engine
+    usage = MemoryUsage(engine)
+    count = sum([each.store.size() for each in engine.keyspaces])
+    reply: dict[object, object] = {
+        b"peak.allocated": usage.peak,
+        b"total.allocated": usage.used,
+        b"startup.allocated": 0,
+        b"replication.backlog": 0,
+        b"clients.slaves": 0,
+        b"clients.normal": usage.clients,
+        b"cluster.links": 0,
+        b"aof.buffer": 0,
+        b"lua.caches": 0,
+        b"functions.caches": 0,
+    }
+    for keyspace in engine.keyspaces:
+        if keyspace.store.size():
+            reply[b"db.%d" % keyspace.index] = {
+                b"overhead.hashtable.main": 0,
+                b"overhead.hashtable.expires": 0,
+                b"overhead.hashtable.slot-to-keys": 0,
+            }
+    reply[b"overhead.total"] = 0
+    reply[b"keys.count"] = count
+    reply[b"keys.bytes-per-key"] = usage.used // count if count else 0
+    reply[b"dataset.bytes"] = usage.used
+    reply[b"dataset.percentage"] = 100.0
+    reply[b"peak.percentage"] = share(usage.used, usage.peak)
+    reply[b"allocator.allocated"] = usage.accounted
+    reply[b"allocator.active"] = usage.resident
+    reply[b"allocator.resident"] = usage.resident
+    reply[b"allocator-fragmentation.ratio"] = usage.fragmentation()
+    reply[b"allocator-fragmentation.bytes"] = usage.unaccounted()
+    reply[b"allocator-rss.ratio"] = 1.0
+    reply[b"allocator-rss.bytes"] = 0
+    reply[b"rss-overhead.ratio"] = 1.0
+    reply[b"rss-overhead.bytes"] = 0
+    reply[b"fragmentation"] = usage.fragmentation()
+    reply[b"fragmentation.bytes"] = usage.unaccounted()
+    return reply
+
+
+@command(
+    "MEMORY DOCTOR",
+    container="MEMORY",
+    group="server",
+    since="4.0.0",
+    complexity="O(1)",
+    tips="nondeterministic_output request_policy:all_shards response_policy:special",
+    summary="Say in words whether memory is used as it should be.",
+)
+def memory_doctor(context: Context, args: list[bytes]) -> Reply:
+    usage = MemoryUsage(context.engine)
+    if usage.used < _LITTLE:
+        return Verbatim(b"There is too little data here to judge how memory is used.\n")
+    found: list[str] = []
+    if usage.peak > usage.used * 3 // 2:
+        found.append(
+            f"Peak: the data took up to {human(usage.peak)} and take {human(usage.used)} now; the "
+            "process may still hold what was freed."
+        )
+    if usage.fragmentation() > 1.4:
+        found.append(
+            f"Fragmentation: the process takes {human(usage.resident)}, of which only "
+            f"{human(usage.accounted)} are accounted for. MEMORY PURGE may give some back."
+        )
+    sessions = len(context.engine.sessions)
+    if usage.clients > sessions * _LARGE_CLIENTS:
+        found.append(
+            f"Clients: their buffers take {human(usage.clients)}; CLIENT LIST shows whose "
+            "(omem, qbuf, multi-mem)."
+        )
+    if not found:
+        return Verbatim(b"Memory is used as it should be.\n")
+    return Verbatim("\n".join(found).encode() + b"\n")
+
+
+@command(
+    "MEMORY MALLOC-STATS",
+    container="MEMORY",
+    group="server",
+    since="4.0.0",
+    complexity="Depends on how much memory is allocated, could be slow",
+    tips="nondeterministic_output request_policy:all_shards response_policy:special",
+    summary="Return the allocator's own statistics, where it has any.",
+)
+def memory_malloc_stats(context: Context, args: list[bytes]) -> Reply:
+    return b"Stats not supported for the current allocator"
+
+
+@command(
+    "MEMORY PURGE",
+    container="MEMORY",
+    group="server",
+    since="4.0.0",
+    complexity="Depends on how much memory is allocated, could be slow",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    summary="Free what was removed, and give free memory back to the system.",
+)
+def memory_purge(context: Context, args: list[bytes]) -> Reply:
+    while context.engine.backend.reclaim(_SLICE):
+        pass
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+    return OK

@@ -1,0 +1,112 @@
+"""The server as a whole: its time, its role, its end, and its name in large letters."""
+
+from typing import Final
+
+from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
+from hypercache.engine.command import command
+from hypercache.engine.context import Context
+from hypercache.engine.information import REDIS_VERSION
+from hypercache.reply import NO_REPLY, ErrorReply, Reply, Verbatim
+
+_CANNOT_SHUT_DOWN: Final = "ERR Errors trying to SHUTDOWN. Check logs."
+
+# LOLWUT: a tesseract seen along a diagonal, and stars around it.
+_TESSERACT: Final = """\
+        +-------------------+
+       /|                  /|
+      / |     +-------+   / |
+     +-------/-------/|--+  |
+     |  |   +-------+ |  |  |
+     |  |   | |     | |  |  |
+     |  |   | +-----|-+  |  |
+     |  |   |/      |/   |  |
+     |  +---+-------+----|--+
+     | /                 | /
+     |/                  |/
+     +-------------------+
+"""
+_SKY: Final = ".     *   '      "
+
+
+@command(
+    "TIME",
+    group="server",
+    since="2.6.0",
+    complexity="O(1)",
+    flags="loading stale fast",
+    tips="nondeterministic_output",
+    summary="Return the server's time: Unix seconds, and microseconds in that second.",
+)
+def time(context: Context, args: list[bytes]) -> Reply:
+    now = context.engine.time
+    return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
+
+
+@command(
+    "ROLE",
+    group="server",
+    since="2.8.12",
+    complexity="O(1)",
+    flags="noscript loading stale fast",
+    categories="admin dangerous",
+    summary="Return this server's part in replication: a primary, its offset, its replicas.",
+)
+def role(context: Context, args: list[bytes]) -> Reply:
+    return [b"master", context.engine.journal.offset, []]
+
+
+@command(
+    "LOLWUT [VERSION version:integer]",
+    group="server",
+    since="5.0.0",
+    flags="readonly fast",
+    summary="Show a picture and the version.",
+)
+def lolwut(context: Context, args: list[bytes]) -> Reply:
+    """Every time the stars stand elsewhere."""
+    if len(args) >= 3 and args[1].lower() == b"version":
+        parse_integer(args[2])
+    chance = context.engine.chance
+    picture = ""
+    for line in _TESSERACT.splitlines():
+        for mark in line.ljust(30):
+            picture += _SKY[chance.below(len(_SKY))] if mark == " " else mark
+        picture = picture.rstrip() + "\n"
+    return Verbatim(f"{picture}\nRedis ver. {REDIS_VERSION}\n".encode())
+
+
+@command(
+    "SHUTDOWN [save-selector=(NOSAVE | SAVE)] [NOW] [FORCE] [ABORT]",
+    group="server",
+    since="1.0.0",
+    complexity=(
+        "O(N) when saving, where N is the total number of keys in all databases when saving "
+        "data, otherwise O(1)"
+    ),
+    flags="admin noscript loading stale no_multi allow_busy",
+    history=(("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."),),
+    summary="Stop the server once replies have left and plugins have written their data.",
+)
+def shutdown(context: Context, args: list[bytes]) -> Reply:
+    """No reply when it succeeds. Once begun it is not to be aborted."""
+    options = {each.lower() for each in args[1:]}
+    if options - {b"nosave", b"save", b"now", b"force", b"abort"}:
+        raise ErrorReply(SYNTAX_ERROR)
+    if b"abort" in options:
+        if len(options) > 1:
+            raise ErrorReply(SYNTAX_ERROR)
+        raise ErrorReply("ERR No shutdown in progress.")
+    if b"save" in options and b"nosave" in options:
+        raise ErrorReply(SYNTAX_ERROR)
+    engine = context.engine
+    if b"save" in options and not engine.backend.durable:
+        engine.reporter.report(
+            "warning", "shutdown_refused", {"reason": "nothing here can save the data"}
+        )
+        if b"force" not in options:
+            raise ErrorReply(_CANNOT_SHUT_DOWN)
+    if engine.shutdown is None:
+        raise ErrorReply(_CANNOT_SHUT_DOWN)
+    engine.shutdown()
+    context.closing = True
+    return NO_REPLY

@@ -1,0 +1,102 @@
+"""A client in one line, as CLIENT LIST and CLIENT INFO show it."""
+
+from typing import Final
+
+from hypercache.engine.context import Context
+from hypercache.engine.guards import SUBSCRIBED_BIT
+from hypercache.engine.session import Session
+from hypercache.engine.usage import client_memory
+
+NORMAL: Final = "normal"
+PUBSUB: Final = "pubsub"
+
+
+def client_type(context: Context) -> str:
+    """``normal`` or ``pubsub``, as CLIENT LIST TYPE tells them apart."""
+    return PUBSUB if context.armed & SUBSCRIBED_BIT else NORMAL
+
+
+def describe_client(context: Context, args: list[bytes]) -> bytes:
+    """The fields in Redis' order; ``args`` is the request now executed for it, if any."""
+    engine = context.engine
+    now = engine.time
+    memory = unsent = chunks = 0
+    buffered = request_size(args)
+    descriptor = -1
+    if isinstance(context, Session):
+        descriptor = context.descriptor
+        buffered += context.parser.buffered()
+        unsent = context.output_bytes
+        chunks = len(context.output)
+        memory = client_memory(context)
+    command = context.last_command
+    fields = [
+        ("id", str(context.id)),
+        ("addr", context.address),
+        ("laddr", context.local_address),
+        ("fd", str(descriptor)),
+        ("name", text(context.name)),
+        ("age", str((now - context.created) // 1_000_000)),
+        ("idle", str((now - context.active) // 1_000_000)),
+        ("flags", client_flags(context)),
+        ("db", str(context.db.index)),
+        ("sub", "0"),
+        ("psub", "0"),
+        ("ssub", "0"),
+        ("multi", str(-1 if context.queue is None else len(context.queue))),
+        ("qbuf", str(buffered)),
+        ("qbuf-free", "0"),
+        ("argv-mem", str(sum([len(arg) for arg in args]))),
+        ("multi-mem", str(context.queue_bytes)),
+        ("rbs", "0"),
+        ("rbp", "0"),
+        ("obl", "0"),
+        ("oll", str(chunks)),
+        ("omem", str(unsent)),
+        ("tot-mem", str(memory + request_size(args))),
+        ("events", "rw" if unsent else "r"),
+        ("cmd", "NULL" if command is None else text(command.name)),
+        ("user", context.user),
+        ("redir", "-1"),
+        ("resp", str(context.version)),
+        ("lib-name", text(context.library_name)),
+        ("lib-ver", text(context.library_version)),
+    ]
+    line = " ".join([f"{name}={value}" for name, value in fields])
+    return line.encode("utf-8", "surrogateescape")
+
+
+def text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def client_flags(context: Context) -> str:
+    """One letter for each thing that is special about a client; N for nothing."""
+    flags = ""
+    if client_type(context) == PUBSUB:
+        flags += "P"
+    if context.queue is not None:
+        flags += "x"
+    if context.blocked:
+        flags += "b"
+    if context.watch_broken:
+        flags += "d"
+    if context.closing:
+        flags += "c"
+    if context.is_unix:
+        flags += "U"
+    if context.no_evict:
+        flags += "e"
+    if context.no_touch:
+        flags += "T"
+    return flags or "N"
+
+
+def request_size(args: list[bytes]) -> int:
+    """Bytes of a request in RESP."""
+    if not args:
+        return 0
+    size = len(b"*%d\r\n" % len(args))
+    for arg in args:
+        size += len(b"$%d\r\n" % len(arg)) + len(arg) + 2
+    return size

@@ -1,0 +1,60 @@
+"""Digests of values and of all data, equal to those of a Redis that holds the same.
+
+DEBUG DIGEST of two servers tells whether they hold the same data, whatever the order in
+which they store it. Source: Redis' debug.c (xorObjectDigest), as observed from outside: sums
+of unordered things are exclusive-or'ed, ordered ones are chained through SHA-1.
+"""
+
+from hashlib import sha1
+from typing import Final
+
+from hypercache.backend import HASH, NO_EXPIRE, STRING, Database, Entry, HashValue, StringValue
+
+SIZE: Final = 20
+NOTHING: Final = bytes(SIZE)
+
+
+def add(digest: bytes, data: bytes) -> bytes:
+    """Mix something unordered into a digest."""
+    hashed = int.from_bytes(_sha1(data), "big")
+    return (int.from_bytes(digest, "big") ^ hashed).to_bytes(SIZE, "big")
+
+
+def chain(digest: bytes, data: bytes) -> bytes:
+    """Mix something into a digest so that its place in the order matters."""
+    return _sha1(add(digest, data))
+
+
+def _sha1(data: bytes) -> bytes:
+    return sha1(data, usedforsecurity=False).digest()
+
+
+def digest_value(entry: Entry, digest: bytes = NOTHING) -> bytes:
+    """The digest of a key's value and of whether it has a deadline."""
+    value = entry.value
+    if isinstance(value, bytes):
+        digest = chain(chain(digest, _kind(STRING)), value)
+    elif isinstance(value, StringValue):
+        digest = chain(chain(digest, _kind(STRING)), value.read(0, value.length()))
+    else:
+        assert isinstance(value, HashValue)
+        digest = chain(digest, _kind(HASH))
+        for field, content in value.items():
+            digest = add(digest, chain(chain(NOTHING, field), content))
+    return digest if entry.expire == NO_EXPIRE else add(digest, b"!!expire!!")
+
+
+def _kind(kind: int) -> bytes:
+    return kind.to_bytes(4, "big")
+
+
+def digest_database(index: int, store: Database, digest: bytes) -> bytes:
+    """The digest of all data, with one more database mixed in."""
+    if store.size() == 0:
+        return digest
+    digest = chain(digest, index.to_bytes(4, "big"))
+    for key in store.keys():
+        entry = store.find(key)
+        if entry is not None:
+            digest = add(digest, digest_value(entry, chain(NOTHING, key)))
+    return digest
