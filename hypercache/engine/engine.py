@@ -29,7 +29,7 @@ from hypercache.engine.context import (
     Context,
     Queued,
 )
-from hypercache.engine.guards import GUARDS, MEMORY_BIT, QUEUE_BIT, guards_of
+from hypercache.engine.guards import GUARDS, MEMORY_BIT, PROTECTED_BIT, QUEUE_BIT, guards_of
 from hypercache.engine.journal import Journal, ReplyGate, Sink
 from hypercache.engine.latency import LatencyMonitor
 from hypercache.engine.registry import Registry
@@ -123,7 +123,7 @@ class Engine:
         self.round_offset: i64 = 0
 
         # Bits of the guards in force for everybody, and what the guards look at.
-        self.armed: i64 = 0
+        self.armed: i64 = PROTECTED_BIT
         self.password: list[str] = []
         self.max_memory: i64 = 0
         self.protected_commands: dict[str, str] = {}

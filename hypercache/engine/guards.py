@@ -86,8 +86,9 @@ def protected(engine: "Engine", context: "Context", command: Command) -> None:
 
 
 def authentication(engine: "Engine", context: "Context", command: Command) -> None:
-    """Strangers may only log in."""
-    raise ErrorReply("NOAUTH Authentication required.")
+    """Strangers may only log in, as long as there is a password."""
+    if engine.password:
+        raise ErrorReply("NOAUTH Authentication required.")
 
 
 def not_in_transaction(engine: "Engine", context: "Context", command: Command) -> None:

@@ -53,7 +53,7 @@ def digest_database(index: int, store: Database, digest: bytes) -> bytes:
     if store.size() == 0:
         return digest
     digest = chain(digest, index.to_bytes(4, "big"))
-    for key in store.keys():
+    for key in store.keys():  # noqa: SIM118 - a store is no mapping
         entry = store.find(key)
         if entry is not None:
             digest = add(digest, digest_value(entry, chain(NOTHING, key)))
