@@ -174,8 +174,14 @@ class Configuration:
                 new = directive.kind.parse(words, old, True)
             except ConfigError as error:
                 raise _failed(name, str(error)) from error
+            if directive.needs_subscriber and new != old and not self._is_followed(directive):
+                raise _failed(name, "it cannot be changed while this server runs")
             changes.append(_Change(name, directive, old, new))
         return changes
+
+    def _is_followed(self, directive: Directive) -> bool:
+        """Whether somebody carries out changes of a setting."""
+        return any(directive.name in each.names for each in self._subscribers)
 
     def _publish(self, changes: list[_Change], every: list[_Change]) -> None:
         """Tell the subscribers; after a veto, restore everything and tell them again."""

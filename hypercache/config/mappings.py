@@ -1,11 +1,10 @@
 """The kinds of settings that map names to values: backends, plugins, levels of components."""
 
-import json
-
 import yaml
 
 from hypercache.config.errors import ConfigError
 from hypercache.config.kinds import Choice, Kind
+from hypercache.config.text import yaml_flow
 
 
 class Mapping(Kind[dict[str, object]]):
@@ -36,7 +35,7 @@ class Mapping(Kind[dict[str, object]]):
         return [[f"{name}={format_value(item)}" for name, item in value.items()] or [""]]
 
     def yaml(self, value: dict[str, object]) -> str:
-        return json.dumps(value, default=str)
+        return yaml_flow(value)
 
     def allowed(self) -> str:
         return "name=value ..., or in YAML a mapping"
@@ -85,7 +84,7 @@ class Plugins(Kind[dict[str, dict[str, object]]]):
         return [words or [""]]
 
     def yaml(self, value: dict[str, dict[str, object]]) -> str:
-        return json.dumps(value, default=str)
+        return yaml_flow(value)
 
     def allowed(self) -> str:
         return "names of installed plugins, in YAML a list, or a mapping of names to settings"
@@ -120,7 +119,7 @@ class Levels(Kind[dict[str, str]]):
         return [self.show(value).split() or [""]]
 
     def yaml(self, value: dict[str, str]) -> str:
-        return json.dumps(value, default=str)
+        return yaml_flow(value)
 
     def allowed(self) -> str:
         return "component=level ..., with a level of " + ", ".join(self._levels)
@@ -139,4 +138,4 @@ def format_value(value: object) -> str:
     """A value in a form that `parse_value` gives back."""
     if isinstance(value, str) and value and parse_value(value) == value:
         return value
-    return json.dumps(value, default=str, separators=(",", ":"))
+    return yaml_flow(value)

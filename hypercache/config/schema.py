@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     secret: bool
     deny_loading: bool
     volatile: bool
+    needs_subscriber: bool
     file_only: bool
     ours: bool
 
@@ -44,8 +45,9 @@ class Directive:
     ``hidden``: CONFIG GET shows it by its full name only. ``protected``: changeable at run
     time only as ``enable-protected-configs`` allows. ``secret``: its value is never logged.
     ``deny_loading``: not changeable while data are loaded. ``volatile``: setting it to the
-    value it has is a change too (files whose content may be new). ``file_only``: no setting
-    of CONFIG GET and SET. ``ours``: Redis does not know it.
+    value it has is a change too (files whose content may be new). ``needs_subscriber``: a
+    change at run time is refused when nobody would carry it out. ``file_only``: no setting of
+    CONFIG GET and SET. ``ours``: Redis does not know it.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Directive:
     secret: bool = False
     deny_loading: bool = False
     volatile: bool = False
+    needs_subscriber: bool = False
     file_only: bool = False
     ours: bool = False
 

@@ -5,6 +5,7 @@ Text is ``str`` throughout; bytes that are not UTF-8 travel as surrogates
 """
 
 import json
+import math
 import re
 from typing import Final
 
@@ -24,6 +25,8 @@ _UNITS: Final = {
 }
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./+=$][A-Za-z0-9_./+=$ -]*(?<! )|-[0-9]+", re.ASCII)
+#: Texts that YAML reads as texts without quotes; names, mostly.
+_WORD: Final = re.compile(r"(?!(?:true|false|yes|no|on|off|null|y|n)\Z)[a-z][a-z0-9_-]*")
 _INT64: Final = 1 << 63
 
 
@@ -83,4 +86,40 @@ def yaml_scalar(text: str) -> str:
     """A text as a scalar of YAML, plain where it stays the same text in any place."""
     if _PLAIN.fullmatch(text) and text.lower() not in ("null", "~"):
         return text
-    return json.dumps(text)
+    return '"' + "".join(map(_yaml_character, text)) + '"'
+
+
+def _yaml_character(character: str) -> str:
+    code = ord(character)
+    if character in '"\\':
+        return "\\" + character
+    if 32 <= code < 127:
+        return character
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\U{code:08x}"
+
+
+def yaml_flow(value: object) -> str:
+    """Any data of YAML on one line; its texts stay texts."""
+    if isinstance(value, dict):
+        pairs = (f"{yaml_flow(name)}: {yaml_flow(item)}" for name, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(yaml_flow, value)) + "]"
+    if isinstance(value, float):
+        return _yaml_float(value)
+    if isinstance(value, bool | int) or value is None:
+        return json.dumps(value)
+    text = str(value)
+    return text if _WORD.fullmatch(text) else '"' + "".join(map(_yaml_character, text)) + '"'
+
+
+def _yaml_float(value: float) -> str:
+    """A float that YAML 1.1 takes for one: with a point, and a sign in its exponent."""
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+    digits, exponent, power = repr(value).partition("e")
+    if not exponent:
+        return digits
+    return f"{digits}{'' if '.' in digits else '.0'}e{int(power):+d}"

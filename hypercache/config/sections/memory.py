@@ -26,9 +26,7 @@ MaxmemoryPolicy: TypeAlias = Literal[
 class MemorySettings:
     """How much memory keys may take, and which go when it is too much."""
 
-    maxmemory: int = memory(
-        0, 0, ULONG_MAX, "Memory of all keys together; 0 is without a limit.", effect="later"
-    )
+    maxmemory: int = memory(0, 0, ULONG_MAX, "Memory of all keys together; 0 is without a limit.")
     maxmemory_policy: MaxmemoryPolicy = choice(
         MaxmemoryPolicy, "noeviction", "Which keys go when memory is short.", effect="later"
     )

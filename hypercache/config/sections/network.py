@@ -20,9 +20,12 @@ _MB = 1 << 20
 class NetworkSettings:
     """Where the server listens, and how it treats idle connections."""
 
-    port: int = integer(6379, 0, 65535, "TCP port; 0 listens on none.")
+    port: int = integer(6379, 0, 65535, "TCP port; 0 listens on none.", needs_subscriber=True)
     bind: tuple[str, ...] = setting(
-        Addresses(), ("*", "-::*"), "Addresses to listen on; one after a hyphen may be missing."
+        Addresses(),
+        ("*", "-::*"),
+        "Addresses to listen on; one after a hyphen may be missing.",
+        needs_subscriber=True,
     )
     unixsocket: str = text("", "Path of a Unix socket to listen on.", fixed=True)
     unixsocketperm: int = setting(
@@ -55,7 +58,9 @@ class NetworkSettings:
 class TlsSettings:
     """Encrypted connections."""
 
-    tls_port: int = integer(0, 0, 65535, "TCP port for TLS; 0 listens on none.")
+    tls_port: int = integer(
+        0, 0, 65535, "TCP port for TLS; 0 listens on none.", needs_subscriber=True
+    )
     tls_cert_file: str = text("", "The server's certificate chain (PEM).", volatile=True)
     tls_key_file: str = text("", "The certificate's private key (PEM).", volatile=True)
     tls_key_file_pass: str = text("", "Passphrase of the private key.", secret=True)

@@ -1,7 +1,8 @@
 """Redis' notations."""
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hypercache.config.text import (
@@ -11,6 +12,7 @@ from hypercache.config.text import (
     quote,
     quote_if_needed,
     split_arguments,
+    yaml_flow,
     yaml_scalar,
 )
 
@@ -96,8 +98,20 @@ def test_parse_integer(text: str, value: int | None) -> None:
 
 @given(BYTES_AS_TEXT)
 def test_yaml_scalars_are_read_back_in_any_place(text: str) -> None:
-    import yaml
-
     document = f"a: {yaml_scalar(text)}\nb: [{yaml_scalar(text)}, x]\n"
     loader = yaml.BaseLoader(document)
     assert loader.get_single_data() == {"a": text, "b": [text, "x"]}
+
+
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@settings(derandomize=True)
+@given(DATA)
+@example([1e16, 1.5e-7, -1e-300, float("inf"), 0.1, "yes", "", {"on": "1"}, 1e16])
+def test_yaml_data_are_read_back(data: object) -> None:
+    assert yaml.safe_load(yaml_flow(data)) == data
