@@ -265,7 +265,11 @@ class Server:
     # Tasks ---------------------------------------------------------------------------------
 
     async def _watch_signals(self, task_status: trio.TaskStatus[None]) -> None:
-        """SIGTERM and SIGINT ask for an ordered end; a second one ends at once."""
+        """SIGTERM and SIGINT ask for an ordered end; a second one ends at once.
+
+        As in Redis, the end of the terminal session (SIGHUP) is no reason to stop.
+        """
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             task_status.started()
             async for number in signals:
