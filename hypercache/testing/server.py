@@ -106,6 +106,7 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env=_environment(),
                 preexec_fn=_end_with_parent(),
             )
         atexit.register(self.kill)
@@ -273,6 +274,11 @@ def free_port(host: str = "127.0.0.1") -> int:
                 continue
             return port
     raise ServerFailed(f"no free port between {first} and {last}")
+
+
+def _environment() -> dict[str, str]:
+    """Our environment without settings for a server: a test says what it wants itself."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("HYPERCACHE_")}
 
 
 def _encode(arguments: Sequence[str]) -> bytes:
