@@ -5,23 +5,20 @@ from typing import Final
 from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE
-from hypercache.commands.arguments import MAX_I64, SYNTAX_ERROR, format_integer, parse_integer
+from hypercache.commands.arguments import SYNTAX_ERROR, format_integer
+from hypercache.commands.deadlines import EX, EXAT, PX, PXAT, change_deadline, deadline_of
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.keys import ACCESS, OW, RW, UPDATE
 from hypercache.keyspace.changes import EXPIRE, SET
 from hypercache.reply import OK, ErrorReply, Reply
 
-# Options of SET and GETEX.
-NX: Final[i64] = 1 << 0
-XX: Final[i64] = 1 << 1
-GET: Final[i64] = 1 << 2
-KEEPTTL: Final[i64] = 1 << 3
-PERSIST: Final[i64] = 1 << 4
-EX: Final[i64] = 1 << 5
-PX: Final[i64] = 1 << 6
-EXAT: Final[i64] = 1 << 7
-PXAT: Final[i64] = 1 << 8
+# Options of SET and GETEX, beside those of `deadlines`.
+NX: Final[i64] = 1 << 4
+XX: Final[i64] = 1 << 5
+GET: Final[i64] = 1 << 6
+KEEPTTL: Final[i64] = 1 << 7
+PERSIST: Final[i64] = 1 << 8
 
 _TIME: Final[i64] = EX | PX | EXAT | PXAT
 # Of each of these groups a call may have one, though as often as it likes.
@@ -31,15 +28,15 @@ _OF_SET: Final[i64] = _CONDITION | GET | KEEPTTL | _TIME
 _OF_GETEX: Final[i64] = PERSIST | _TIME
 
 _OPTIONS: Final[dict[bytes, int]] = {
-    b"nx": 1 << 0,
-    b"xx": 1 << 1,
-    b"get": 1 << 2,
-    b"keepttl": 1 << 3,
-    b"persist": 1 << 4,
-    b"ex": 1 << 5,
-    b"px": 1 << 6,
-    b"exat": 1 << 7,
-    b"pxat": 1 << 8,
+    b"nx": int(NX),
+    b"xx": int(XX),
+    b"get": int(GET),
+    b"keepttl": int(KEEPTTL),
+    b"persist": int(PERSIST),
+    b"ex": int(EX),
+    b"px": int(PX),
+    b"exat": int(EXAT),
+    b"pxat": int(PXAT),
 }
 
 
@@ -68,22 +65,6 @@ class Options:
         if not self.given & _TIME:
             return NO_EXPIRE
         return deadline_of(self.time, self.given & _TIME, now, name)
-
-
-def deadline_of(text: bytes, unit: i64, now: i64, name: str) -> i64:
-    """A client's time as Unix milliseconds; ``unit`` is one of EX, PX, EXAT and PXAT."""
-    time = parse_integer(text)
-    if time <= 0:
-        raise ErrorReply(f"ERR invalid expire time in '{name}' command")
-    if unit & (EX | EXAT):
-        if time > MAX_I64 // 1000:
-            raise ErrorReply(f"ERR invalid expire time in '{name}' command")
-        time *= 1000
-    if unit & (EX | PX):
-        if time > MAX_I64 - now:
-            raise ErrorReply(f"ERR invalid expire time in '{name}' command")
-        time += now
-    return time
 
 
 @command(
@@ -167,48 +148,119 @@ def store(context: Context, key: bytes, value: bytes, deadline: i64, timed: bool
 
 
 @command(
-    "MGET key...",
+    "GETSET key value",
     group="string",
     since="1.0.0",
-    complexity="O(N) where N is the number of keys",
-    flags="readonly fast",
-    keys="RO access",
-    tips="request_policy:multi_shard",
-    summary="Return the strings under many keys; null where there is none or another type.",
+    complexity="O(1)",
+    flags="write denyoom fast",
+    keys="RW access update",
+    deprecated_since="6.2.0",
+    replaced_by="`SET` with the option `GET`",
+    summary="Store a string and return the one that it replaces.",
 )
-def mget(context: Context, args: list[bytes]) -> Reply:
+def getset(context: Context, args: list[bytes]) -> Reply:
     db = context.db
-    values: list[object] = []
-    count: i64 = len(args)
-    at: i64 = 1
-    while at < count:
-        values.append(db.peek(args[at]))
-        at += 1
-    return values
+    previous = db.get(args[1])
+    db.set(args[1], args[2], NO_EXPIRE, SET)
+    if db.changes.journalled:
+        db.changes.rewrite(db.index, [b"SET", args[1], args[2]])
+    return previous
 
 
 @command(
-    "MSET data=(key value)...",
+    "GETDEL key",
     group="string",
-    since="1.0.1",
-    complexity="O(N) where N is the number of keys",
+    since="6.2.0",
+    complexity="O(1)",
+    flags="write fast",
+    keys="RW access delete",
+    summary="Return a string and remove its key.",
+)
+def getdel(context: Context, args: list[bytes]) -> Reply:
+    db = context.db
+    value = db.get(args[1])
+    if value is not None:
+        db.delete(args[1])
+        if db.changes.journalled:
+            db.changes.rewrite(db.index, [b"DEL", args[1]])
+    return value
+
+
+@command(
+    "GETEX key [EX seconds:integer | PX milliseconds:integer | EXAT unix-time-seconds:unix-time"
+    " | PXAT unix-time-milliseconds:unix-time | PERSIST]",
+    group="string",
+    since="6.2.0",
+    complexity="O(1)",
+    flags="write fast",
+    keys="RW access update",
+    summary="Return a string and change or remove its key's time to live.",
+)
+def getex(context: Context, args: list[bytes]) -> Reply:
+    db = context.db
+    key = args[1]
+    options = Options(args, 2, _OF_GETEX)
+    entry = db.view_any(key)
+    if entry is None:
+        return None
+    value = db.text(entry)
+    if options.given & _TIME:
+        change_deadline(db, key, options.deadline(db.changes.now, "getex"))
+    elif options.given & PERSIST and entry.expire != NO_EXPIRE:
+        db.persist(key)
+        if db.changes.journalled:
+            db.changes.rewrite(db.index, [b"PERSIST", key])
+    return value
+
+
+@command(
+    "SETNX key value",
+    group="string",
+    since="1.0.0",
+    complexity="O(1)",
+    flags="write denyoom fast",
+    keys="OW insert",
+    deprecated_since="2.6.12",
+    replaced_by="`SET` with the option `NX`",
+    summary="Store a string if its key does not exist yet.",
+)
+def setnx(context: Context, args: list[bytes]) -> Reply:
+    db = context.db
+    if db.find(args[1]) is not None:
+        return 0
+    db.set(args[1], args[2], NO_EXPIRE, SET)
+    return 1
+
+
+@command(
+    "SETEX key seconds:integer value",
+    group="string",
+    since="2.0.0",
+    complexity="O(1)",
     flags="write denyoom",
     keys="OW update",
-    tips="request_policy:multi_shard response_policy:all_succeeded",
-    summary="Store many strings in one step.",
+    deprecated_since="2.6.12",
+    replaced_by="`SET` with the option `EX`",
+    summary="Store a string with a time to live in seconds.",
 )
-def mset(context: Context, args: list[bytes]) -> Reply:
-    store_pairs(context, args, "mset")
+def setex(context: Context, args: list[bytes]) -> Reply:
+    deadline = deadline_of(args[2], EX, context.db.changes.now, "setex")
+    store(context, args[1], args[3], deadline, True)
     return OK
 
 
-def store_pairs(context: Context, args: list[bytes], name: str) -> None:
-    """Store the strings of MSET or MSETNX; ``name`` for the error of a key without a value."""
-    db = context.db
-    count: i64 = len(args)
-    if count % 2 == 0:
-        raise ErrorReply(f"ERR wrong number of arguments for '{name}' command")
-    at: i64 = 1
-    while at < count:
-        db.set(args[at], args[at + 1], NO_EXPIRE, SET)
-        at += 2
+@command(
+    "PSETEX key milliseconds:integer value",
+    group="string",
+    since="2.6.0",
+    complexity="O(1)",
+    flags="write denyoom",
+    keys="OW update",
+    deprecated_since="2.6.12",
+    replaced_by="`SET` with the option `PX`",
+    summary="Store a string with a time to live in milliseconds.",
+)
+def psetex(context: Context, args: list[bytes]) -> Reply:
+    deadline = deadline_of(args[2], PX, context.db.changes.now, "psetex")
+    store(context, args[1], args[3], deadline, True)
+    return OK

@@ -1,0 +1,104 @@
+"""Whole databases: counted, emptied and swapped."""
+
+from typing import Final
+
+from hypercache.commands.arguments import (
+    MAX_INT,
+    MIN_INT,
+    NO_SUCH_DATABASE,
+    SYNTAX_ERROR,
+    parse_integer,
+)
+from hypercache.engine.command import command
+from hypercache.engine.context import Context
+from hypercache.keyspace.changes import SWAP
+from hypercache.keyspace.keyspace import swap
+from hypercache.reply import OK, ErrorReply, Reply
+
+_FLUSH_HISTORY: Final = (("4.0.0", "The option ASYNC."), ("6.2.0", "The option SYNC."))
+
+
+@command(
+    "DBSIZE",
+    group="server",
+    since="1.0.0",
+    complexity="O(1)",
+    flags="readonly fast",
+    categories="keyspace",
+    tips="request_policy:all_shards response_policy:agg_sum",
+    summary="Count the keys of the current database.",
+)
+def dbsize(context: Context, args: list[bytes]) -> Reply:
+    """Keys past their deadline count until they are removed, as in Redis."""
+    return context.db.store.size()
+
+
+@command(
+    "FLUSHDB flush-type=[ASYNC | SYNC]",
+    group="server",
+    since="1.0.0",
+    complexity="O(1); what was there is freed later",
+    flags="write",
+    categories="keyspace dangerous",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    history=_FLUSH_HISTORY,
+    summary="Remove all keys of the current database.",
+)
+def flushdb(context: Context, args: list[bytes]) -> Reply:
+    require_flush_type(args)
+    context.db.flush()
+    context.db.changes.rewrite(context.db.index, [b"FLUSHDB"])
+    return OK
+
+
+@command(
+    "FLUSHALL flush-type=[ASYNC | SYNC]",
+    group="server",
+    since="1.0.0",
+    complexity="O(N) where N is the number of databases; what was there is freed later",
+    flags="write",
+    categories="keyspace dangerous",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    history=_FLUSH_HISTORY,
+    summary="Remove all keys of all databases.",
+)
+def flushall(context: Context, args: list[bytes]) -> Reply:
+    require_flush_type(args)
+    for keyspace in context.engine.keyspaces:
+        keyspace.flush()
+    context.db.changes.rewrite(context.db.index, [b"FLUSHALL"])
+    return OK
+
+
+def require_flush_type(args: list[bytes]) -> None:
+    """ASYNC and SYNC are the same here: no flush takes time, none leaves a key visible."""
+    if len(args) > 2 or (len(args) == 2 and args[1].lower() not in (b"async", b"sync")):
+        raise ErrorReply(SYNTAX_ERROR)
+
+
+@command(
+    "SWAPDB index1:integer index2:integer",
+    group="server",
+    since="4.0.0",
+    complexity="O(N) where N is the number of keys that clients watch in both databases",
+    flags="write fast",
+    categories="keyspace dangerous",
+    summary="Exchange the contents of two databases.",
+)
+def swapdb(context: Context, args: list[bytes]) -> Reply:
+    keyspaces = context.engine.keyspaces
+    first = parse_index(args[1], "first")
+    second = parse_index(args[2], "second")
+    if not (0 <= first < len(keyspaces) and 0 <= second < len(keyspaces)):
+        raise ErrorReply(NO_SUCH_DATABASE)
+    swap(keyspaces[first], keyspaces[second], SWAP)
+    return OK
+
+
+def parse_index(text: bytes, which: str) -> int:
+    """A number that may be that of a database; ``which`` for the error."""
+    error = f"ERR invalid {which} DB index"
+    index = parse_integer(text, error)
+    if not MIN_INT <= index <= MAX_INT:
+        raise ErrorReply(error)
+    return index

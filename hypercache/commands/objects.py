@@ -1,0 +1,106 @@
+"""OBJECT: how a value is kept, and when it was last asked for."""
+
+from typing import Final
+
+from hypercache.backend import Entry, Value
+from hypercache.engine.command import command
+from hypercache.engine.context import Context
+from hypercache.keyspace.numbers import parse_integer
+from hypercache.reply import ErrorReply, Reply
+
+# The longest string that Redis keeps in one block with its header.
+_EMBEDDED: Final = 44
+# Redis keeps one copy of each integer below this, with a reference count of its own.
+_SHARED_INTEGERS: Final = 10000
+_SHARED: Final = 2147483647
+
+_NOT_TRACKED: Final = (
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
+    "when switching between policies at runtime LRU and LFU data will take some time to adjust."
+)
+
+
+def encoding_of(entry: Entry) -> str:
+    """The name of an entry's encoding; a string has the one that Redis would choose."""
+    value = entry.value
+    if isinstance(value, bytes):
+        if parse_integer(value) is not None:
+            return "int"
+        return "embstr" if len(value) <= _EMBEDDED else "raw"
+    assert isinstance(value, Value)
+    return value.encoding()
+
+
+@command(
+    "OBJECT ENCODING key",
+    container="OBJECT",
+    group="generic",
+    since="2.2.3",
+    complexity="O(1)",
+    flags="readonly",
+    keys="RO",
+    tips="nondeterministic_output",
+    summary="Name the way in which a value is kept.",
+)
+def object_encoding(context: Context, args: list[bytes]) -> Reply:
+    entry = context.db.look(args[2])
+    return None if entry is None else encoding_of(entry).encode()
+
+
+@command(
+    "OBJECT FREQ key",
+    container="OBJECT",
+    group="generic",
+    since="4.0.0",
+    complexity="O(1)",
+    flags="readonly",
+    keys="RO",
+    tips="nondeterministic_output",
+    summary="Return how often a key is asked for, on a logarithmic scale.",
+)
+def object_freq(context: Context, args: list[bytes]) -> Reply:
+    """No policy counts accesses yet: entries keep the time of the last one."""
+    if context.db.look(args[2]) is None:
+        return None
+    raise ErrorReply(_NOT_TRACKED)
+
+
+@command(
+    "OBJECT IDLETIME key",
+    container="OBJECT",
+    group="generic",
+    since="2.2.3",
+    complexity="O(1)",
+    flags="readonly",
+    keys="RO",
+    tips="nondeterministic_output",
+    summary="Return the seconds since a key was last read or written.",
+)
+def object_idletime(context: Context, args: list[bytes]) -> Reply:
+    """0 on a backend that keeps no access times."""
+    entry = context.db.look(args[2])
+    if entry is None:
+        return None
+    if not context.engine.backend.keeps_access:
+        return 0
+    return context.db.changes.access - entry.access
+
+
+@command(
+    "OBJECT REFCOUNT key",
+    container="OBJECT",
+    group="generic",
+    since="2.2.3",
+    complexity="O(1)",
+    flags="readonly",
+    keys="RO",
+    tips="nondeterministic_output",
+    summary="Return the number of references to a value, as Redis counts them.",
+)
+def object_refcount(context: Context, args: list[bytes]) -> Reply:
+    entry = context.db.look(args[2])
+    if entry is None:
+        return None
+    value = entry.value
+    number = parse_integer(value) if isinstance(value, bytes) else None
+    return _SHARED if number is not None and 0 <= number < _SHARED_INTEGERS else 1

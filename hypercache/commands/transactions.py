@@ -1,0 +1,108 @@
+"""MULTI, EXEC and DISCARD; WATCH and UNWATCH for transactions that depend on what was read."""
+
+from typing import Final
+
+from hypercache.engine.command import command
+from hypercache.engine.context import Context
+from hypercache.engine.waiting import Wait
+from hypercache.reply import NULL_ARRAY, OK, ErrorReply, Reply
+
+_ABORTED: Final = "EXECABORT Transaction discarded because of previous errors."
+
+
+@command(
+    "MULTI",
+    group="transactions",
+    since="1.2.0",
+    complexity="O(1)",
+    flags="noscript loading stale fast allow_busy",
+    summary="Begin a transaction: what follows is queued until EXEC.",
+)
+def multi(context: Context, args: list[bytes]) -> Reply:
+    if context.queue is not None:
+        raise ErrorReply("ERR MULTI calls can not be nested")
+    context.set_queueing(True)
+    return OK
+
+
+@command(
+    "DISCARD",
+    group="transactions",
+    since="2.0.0",
+    complexity="O(N) where N is the number of queued commands",
+    flags="noscript loading stale fast allow_busy",
+    summary="Forget the queued commands and the watched keys.",
+)
+def discard(context: Context, args: list[bytes]) -> Reply:
+    if context.queue is None:
+        raise ErrorReply("ERR DISCARD without MULTI")
+    leave(context)
+    return OK
+
+
+def leave(context: Context) -> None:
+    """End the transaction, whatever becomes of it."""
+    context.set_queueing(False)
+    context.engine.unwatch(context)
+
+
+@command(
+    "EXEC",
+    group="transactions",
+    since="1.2.0",
+    complexity="that of the queued commands",
+    flags="noscript loading stale skip_slowlog",
+    summary="Run the queued commands in one step and return their replies.",
+)
+def exec_(context: Context, args: list[bytes]) -> Reply:
+    """Nothing is run, and null returned, if a watched key has changed since WATCH."""
+    queue = context.queue
+    if queue is None:
+        raise ErrorReply("ERR EXEC without MULTI")
+    engine = context.engine
+    failed = context.queue_failed
+    broken = context.watch_broken or engine.watches.has_expired_key(context)
+    leave(context)
+    if failed:
+        raise ErrorReply(_ABORTED)
+    if broken:
+        return NULL_ARRAY
+    context.in_exec = True
+    replies: list[object] = []
+    for queued in queue:
+        reply = engine.call(context, queued.command, queued.args)
+        # Nobody waits inside a transaction: it is as if the time were up already.
+        replies.append(reply.reply(engine) if isinstance(reply, Wait) else reply)
+    engine.end_transaction(context)
+    return replies
+
+
+@command(
+    "WATCH key...",
+    group="transactions",
+    since="2.2.0",
+    complexity="O(N) where N is the number of keys",
+    flags="noscript loading stale fast allow_busy",
+    keys="RO",
+    summary="Let the next EXEC fail if one of these keys changes until then.",
+)
+def watch(context: Context, args: list[bytes]) -> Reply:
+    if context.queue is not None:
+        raise ErrorReply("ERR WATCH inside MULTI is not allowed")
+    if not context.watch_broken:
+        for key in args[1:]:
+            context.engine.watch(context, key)
+    return OK
+
+
+@command(
+    "UNWATCH",
+    group="transactions",
+    since="2.2.0",
+    complexity="O(N) where N is the number of watched keys",
+    flags="noscript loading stale fast allow_busy",
+    summary="Watch no key any more.",
+)
+def unwatch(context: Context, args: list[bytes]) -> Reply:
+    context.engine.unwatch(context)
+    return OK
