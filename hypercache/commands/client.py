@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
+from hypercache.commands.arguments import SYNTAX_ERROR
 from hypercache.commands.connection import check_name, is_plain
 from hypercache.engine.command import command
 from hypercache.engine.context import (
@@ -24,7 +24,6 @@ _TYPES: Final = {
     b"replica": "replica",
     b"pubsub": PUBSUB,
 }
-_UNBLOCKED: Final = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 
 
 @command(
@@ -335,29 +334,3 @@ def client_kill(context: Context, args: list[bytes]) -> Reply:
     if killed == 0:
         raise ErrorReply("ERR No such client")
     return OK
-
-
-@command(
-    "CLIENT UNBLOCK client-id:integer [unblock-type=(TIMEOUT | ERROR)]",
-    container="CLIENT",
-    group="connection",
-    since="5.0.0",
-    complexity="O(log N) where N is the number of client connections",
-    flags="admin noscript loading stale",
-    summary="End the waiting of another connection, as if its time were up or with an error.",
-)
-def client_unblock(context: Context, args: list[bytes]) -> Reply:
-    error: ErrorReply | None = None
-    if len(args) > 4:
-        raise ErrorReply(SYNTAX_ERROR)
-    if len(args) == 4:
-        reason = args[3].lower()
-        if reason == b"error":
-            error = ErrorReply(_UNBLOCKED)
-        elif reason != b"timeout":
-            raise ErrorReply("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
-    parked = context.engine.parked.get(parse_integer(args[2]))
-    if parked is None:
-        return 0
-    context.engine.complete(parked, error)
-    return 1

@@ -29,9 +29,17 @@ from hypercache.engine.context import (
     Context,
     Queued,
 )
-from hypercache.engine.guards import GUARDS, MEMORY_BIT, PROTECTED_BIT, QUEUE_BIT, guards_of
+from hypercache.engine.guards import (
+    GUARDS,
+    MEMORY_BIT,
+    PAUSE_BIT,
+    PROTECTED_BIT,
+    QUEUE_BIT,
+    guards_of,
+)
 from hypercache.engine.journal import Journal, ReplyGate, Sink
 from hypercache.engine.latency import LatencyMonitor
+from hypercache.engine.pause import Pause, Postponed
 from hypercache.engine.registry import Registry
 from hypercache.engine.session import Held, Outlet, Session
 from hypercache.engine.slowlog import SlowLog, redact
@@ -107,6 +115,7 @@ class Engine:
         self.observers: list[ChangeObserver] = []
         self.slowlog = SlowLog()
         self.latency = LatencyMonitor()
+        self.pause = Pause()
         self.timers = Timers()
         self.parked: dict[int, Parked] = {}
         self.gate_waits: list[Parked] = []
@@ -245,6 +254,10 @@ class Engine:
         self.time = self.clock.microseconds()
         session.active = self.time
         self.changes.keep_access = session.no_touch
+        self.open_unit()
+
+    def open_unit(self) -> None:
+        """Begin the round's unit, where the backend wants one."""
         if self.wants_units and not self.unit_open:
             self.backend.begin()
             self.unit_open = True
@@ -289,6 +302,8 @@ class Engine:
         mode = session.reply_mode
         if isinstance(reply, Wait):
             self.park(session, reply)
+            if isinstance(reply, Postponed):
+                return
             self.parked[session.id].silent = mode != REPLY_ON
         elif mode == REPLY_ON:
             self.writer.write(reply)
@@ -306,6 +321,8 @@ class Engine:
                     guard.check(self, session, command)
                 except ErrorReply as error:
                     return self.reject(session, command, error)
+        if concerned & PAUSE_BIT and self.is_paused(session, command):
+            return Postponed(self.pause.until, args)
         if concerned & QUEUE_BIT:
             queue = session.queue
             if queue is not None:
@@ -531,8 +548,11 @@ class Engine:
         session.blocked = False
         if error is not None:
             self.count_error(error)
-        if not parked.silent:
-            session.push(parked.wait.reply(self) if error is None else error)
+        wait = parked.wait
+        if error is None and isinstance(wait, Postponed):
+            session.postponed = wait.args
+        elif not parked.silent:
+            session.push(wait.reply(self) if error is None else error)
         if self.serving is None:
             session.run()
         else:
@@ -546,6 +566,28 @@ class Engine:
             for session in resumed:
                 if not session.blocked and not session.closing:
                     session.run()
+
+    def pause_clients(self, until: i64, writes_only: bool) -> None:
+        """Postpone every request, or those that change data, and let nothing expire."""
+        self.pause.begin(self.time, until, writes_only)
+        self.armed |= PAUSE_BIT
+        self.changes.frozen = True
+
+    def end_pause(self) -> None:
+        """Go on with what was postponed."""
+        self.pause.until = 0
+        self.armed &= ~PAUSE_BIT
+        self.changes.frozen = False
+        for parked in list(self.parked.values()):
+            if isinstance(parked.wait, Postponed):
+                self.complete(parked)
+
+    def is_paused(self, context: Context, command: Command) -> bool:
+        """Whether a request has to wait; ends a pause whose time has come."""
+        if self.time >= self.pause.until:
+            self.end_pause()
+            return False
+        return self.pause.concerns(context, command)
 
     def run_timers(self) -> None:
         """Complete every wait whose deadline has passed."""
@@ -698,7 +740,9 @@ class Engine:
         more = self.backend.reclaim(SLICE)
         while more and self.clock.microseconds() < until:
             more = self.backend.reclaim(SLICE)
-        if self.active_expire and self.expire_slices(until):
+        if self.changes.frozen and self.time >= self.pause.until:
+            self.end_pause()
+        if self.active_expire and not self.changes.frozen and self.expire_slices(until):
             more = True
         self.settle_background()
         return more
@@ -739,6 +783,8 @@ class Engine:
         more = False
         began: i64 = self.clock.microseconds()
         for keyspace in self.keyspaces:
+            if keyspace.store.volatile() > 0:
+                self.open_unit()
             while keyspace.expire_due(SLICE) == SLICE:
                 if self.clock.microseconds() >= until:
                     self.expire_time_caps += 1

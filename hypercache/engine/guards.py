@@ -45,6 +45,7 @@ STALE_BIT: Final[i64] = 1 << 8
 LOADING_BIT: Final[i64] = 1 << 9
 BUSY_BIT: Final[i64] = 1 << 10
 QUEUE_BIT: Final[i64] = 1 << 11
+PAUSE_BIT: Final[i64] = 1 << 12
 
 # Commands that RESP2 allows between SUBSCRIBE and UNSUBSCRIBE.
 _SUBSCRIBER_COMMANDS: Final = frozenset(
@@ -148,7 +149,8 @@ def busy(engine: "Engine", context: "Context", command: Command) -> None:
     )
 
 
-#: The guards in the order in which they are asked. MULTI's queue comes after them all.
+#: The guards in the order in which they are asked. CLIENT PAUSE and MULTI's queue, which
+#: refuse nothing, come after them all.
 GUARDS: Final = [
     Guard(PROTECTED_BIT, protected),
     Guard(AUTH_BIT, authentication),
@@ -166,7 +168,7 @@ GUARDS: Final = [
 
 def guards_of(command: Command) -> i64:
     """The bits of all guards that could concern a command, from its declared flags."""
-    bits: i64 = 0
+    bits: i64 = PAUSE_BIT
     if command.flags & PROTECTED:
         bits |= PROTECTED_BIT
     if not command.flags & NO_AUTH:

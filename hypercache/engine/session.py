@@ -59,6 +59,8 @@ class Session(Context):
         self.output_bytes: i64 = 0
         self.unsent: i64 = 0
         self.held: list[Held] = []
+        # A request that CLIENT PAUSE has put off, executed before all others.
+        self.postponed: list[bytes] | None = None
         # In the engine's list of sessions whose output is to be delivered.
         self.outgoing = False
         self.bytes_in: i64 = 0
@@ -83,13 +85,15 @@ class Session(Context):
         parser = self.parser
         engine.enter(self)
         try:
-            while not self.closing:
+            postponed = self.postponed
+            if postponed is not None:
+                self.postponed = None
+                engine.serve(self, postponed)
+            while not self.closing and not self.blocked:
                 args = parser.next()
                 if args is None:
                     break
                 engine.serve(self, args)
-                if self.blocked:
-                    break
                 if writer.size > 1048576:
                     self.collect()
         except ProtocolError as error:

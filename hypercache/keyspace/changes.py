@@ -105,7 +105,8 @@ class Changes:
     """The ledger, and the time that all keyspaces share.
 
     ``now`` is the time of the present command in Unix milliseconds (it stands still inside a
-    transaction); ``access`` the access clock for idle times, in seconds. ``dirty`` counts
+    transaction); while ``frozen``, nothing is removed because of it (CLIENT PAUSE);
+    ``access`` the access clock for idle times, in seconds. ``dirty`` counts
     changes, ``settled`` how many of them the engine has settled. ``observed`` tells
     whether anybody reads ``touched``, ``journalled`` whether anybody reads ``effects``:
     when nobody does, a change costs one addition.
@@ -115,6 +116,7 @@ class Changes:
         self.now: i64 = 0
         self.access: i32 = 0
         self.keep_access = False
+        self.frozen = False
         self.dirty: i64 = 0
         self.settled: i64 = 0
         self.hits: i64 = 0

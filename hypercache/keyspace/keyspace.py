@@ -288,6 +288,8 @@ class Keyspace:
 
     def _expire(self, key: bytes) -> None:
         changes = self.changes
+        if changes.frozen:
+            return
         if changes.hooks:
             self._before(key)
         self.store.unlink(key)
@@ -342,11 +344,12 @@ class Keyspace:
 
 
 def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
-    """SWAPDB: exchange the stores of two databases."""
+    """SWAPDB: exchange the keys of two databases."""
     changes = first.changes
     for hook in changes.hooks:
         hook.before_swap(first.index, second.index)
-    first.store, second.store = second.store, first.store
+    if first is not second:
+        first.store.swap(second.store)
     changes.dirty += 1
     if changes.observed:
         changes.touched.append(Touch(first.index, None, event))
