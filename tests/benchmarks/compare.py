@@ -166,15 +166,15 @@ class Comparison:
         """All parts: first those that share running servers, then those that need fresh ones."""
         with running(self.specs, self.options.port, self.folder) as servers:
             self.described = {server.spec.name: server.description() for server in servers}
-            filled = 0
+            filled, ready = 0, servers
             for part, load in plan(self.options):
                 say(f"{part}: {load.label}")
                 if load.size != filled:
-                    fill = partial(refill, load=load)
-                    for server in servers:
-                        self._attempt(part, load.label, 0, server, fill)
                     filled = load.size
-                self._run_load(part, load, servers)
+                    fill = partial(refill, load=load)
+                    # Without its keys, a server would answer faster than it can.
+                    ready = [s for s in servers if self._attempt(part, load.label, 0, s, fill)]
+                self._run_load(part, load, ready)
         count, seconds = self.options.keys, self.options.seconds
         if "memory" in self.options.parts:
             label = f"{count:,} keys of 16 B, values of 64 B"
