@@ -182,6 +182,11 @@ class Database:
         """Copy value and deadline of a present key, replacing ``new_key`` as `move` does."""
         raise NotImplementedError
 
+    def swap(self, other: "Database") -> None:
+        """Exchange all keys with another database of the same backend (SWAPDB), at a cost
+        that does not depend on their number. Values handed out are not used afterwards."""
+        raise NotImplementedError
+
     def size(self) -> int:
         """Number of keys, those past their deadline included."""
         raise NotImplementedError
@@ -283,7 +288,8 @@ class Backend:
     def commit(self) -> None:
         """Make the unit's changes visible and, as far as the settings say, durable.
 
-        Where that fails, it raises `BackendError`; then the unit is over and undone.
+        Where that fails, it raises `BackendError`, and the unit is rolled back as after any
+        operation that raises.
         """
         raise NotImplementedError
 

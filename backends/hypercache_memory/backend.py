@@ -156,6 +156,14 @@ class MemoryDatabase(Database):
         destination.adjust(new_key, before, cast(Value, copied.value).memory())
         destination._set_deadline(new_key, copied, entry.expire)
 
+    def swap(self, other: Database) -> None:
+        twin = cast(MemoryDatabase, other)
+        self._entries, twin._entries = twin._entries, self._entries
+        self._pool, twin._pool = twin._pool, self._pool
+        self._deadlines, twin._deadlines = twin._deadlines, self._deadlines
+        self._lookup, twin._lookup = twin._lookup, self._lookup
+        self._used, twin._used = twin._used, self._used
+
     def size(self) -> int:
         return len(self._entries)
 

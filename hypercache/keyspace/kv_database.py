@@ -269,6 +269,13 @@ class KVDatabase(Database):
                 return
             start = pairs[-1][0] + b"\x00"
 
+    def swap(self, other: Database) -> None:
+        ours, theirs = self._tally, cast(KVDatabase, other)._tally
+        with self._store:
+            self._store.forget_space(ours.records)
+            self._store.forget_space(theirs.records)
+            ours.exchange(theirs)
+
     # The whole database --------------------------------------------------------------------
 
     def size(self) -> int:
@@ -347,10 +354,8 @@ class KVDatabase(Database):
         tally = self._tally
         if tally.size == 0:
             return
-        for place in list(self._store.live):
-            if place.startswith(tally.records):
-                self._store.forget(place)
         with self._store:
+            self._store.forget_space(tally.records)
             self._store.drop_space(tally.space)
             tally.enter(self._store.new_space())
             tally.size = 0

@@ -45,6 +45,14 @@ class Tally:
         self.records = layout.RECORD + layout.number(space)
         self.deadlines = layout.DEADLINE + layout.number(space)
 
+    def exchange(self, other: "Tally") -> None:
+        """Change places, with everything that is counted."""
+        ours, theirs = self.encode(), other.encode()
+        self.decode(theirs)
+        other.decode(ours)
+        self.dirty = True
+        other.dirty = True
+
     def encode(self) -> bytes:
         """The bytes to store."""
         return layout.encode_tally(self.space, self.size, self.volatile, self.used)
@@ -113,6 +121,7 @@ class Store:
     def __init__(self, kv: OrderedKV) -> None:
         self.kv = kv
         self.in_unit = False
+        self._commit_failed = False
         self.depth: i64 = 0
         self.tallies: list[Tally] = []
         self.live: dict[bytes, Live] = {}
@@ -204,19 +213,24 @@ class Store:
         self.forget_all()
 
     def commit(self) -> None:
-        """End the unit. Where that fails, nothing of it is stored, and it is over."""
+        """End the unit. Where that fails, nothing of it is stored, and `rollback` ends it."""
         if not self.in_unit:
             raise BackendError("commit: no unit is open")
-        self.in_unit = False
         self.forget_all()
+        self._commit_failed = True
         self._commit()
+        self._commit_failed = False
+        self.in_unit = False
 
     def rollback(self) -> None:
         """Undo the unit."""
         if not self.in_unit:
             raise BackendError("rollback: no unit is open")
         self.in_unit = False
-        self._rollback()
+        if self._commit_failed:
+            self._commit_failed = False  # and undid it
+        else:
+            self._rollback()
 
     def _commit(self) -> None:
         try:
@@ -280,6 +294,12 @@ class Store:
         live = self.live.pop(place, None)
         if live is not None:
             live.handle.valid = False
+
+    def forget_space(self, prefix: bytes) -> None:
+        """All keys of a space are removed, or another database's from now on."""
+        for place in list(self.live):
+            if place.startswith(prefix):
+                self.forget(place)
 
     def forget_all(self) -> None:
         """No value that was handed out is used any more."""

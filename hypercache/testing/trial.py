@@ -183,6 +183,13 @@ class DatabaseTrial:
         self.trial.call(step, lambda: self.database.copy(key, target.database, new_key))
         target.model[new_key] = self.model[key].copy()
 
+    def swap(self, other: "DatabaseTrial") -> None:
+        """Exchange all keys with another database."""
+        step = f"db{self.index}.swap(db{other.index})"
+        self.trial.call(step, lambda: self.database.swap(other.database))
+        held = self.trial.model.databases
+        held[self.index], held[other.index] = held[other.index], held[self.index]
+
     # Values --------------------------------------------------------------------------------
 
     def edit(self, key: bytes, step: str, change: Callable[[Value], object]) -> tuple[object, int]:

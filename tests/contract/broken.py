@@ -325,6 +325,35 @@ class ClearKeepsVolatileKeys(TinyDatabase):
         self.entries = {k: e for k, e in self.entries.items() if e.expire != NO_EXPIRE}
 
 
+class SwapCopies(TinyDatabase):
+    def swap(self, other: Database) -> None:
+        assert isinstance(other, TinyDatabase)
+        self.entries = dict(other.entries)
+
+
+class SwapIsNotUndone(TinyBackend):
+    """Exchanges its objects, which is nothing that a rollback knows of."""
+
+    def rollback(self) -> None:
+        super().rollback()
+        swapped = [_SwappingDatabase.swaps.pop() for _ in list(_SwappingDatabase.swaps)]
+        for first, second in swapped:
+            TinyDatabase.swap(first, second)
+
+    def open(self, databases: int) -> list[Database]:
+        self.database_type = _SwappingDatabase
+        return super().open(databases)
+
+
+class _SwappingDatabase(TinyDatabase):
+    swaps: list[tuple[TinyDatabase, TinyDatabase]] = []
+
+    def swap(self, other: Database) -> None:
+        assert isinstance(other, TinyDatabase)
+        super().swap(other)
+        self.swaps.append((self, other))
+
+
 class CountsNoMemory(TinyDatabase):
     def memory(self) -> int:
         return 0
@@ -486,6 +515,7 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
     ("sample_follows_removals", SamplesWhatWasThere),
     ("clear_empties_one_database", ClearsEveryDatabase),
     ("clear_empties_one_database", ClearKeepsVolatileKeys),
+    ("swap_exchanges_two_databases", SwapCopies),
     ("memory_follows_the_data", CountsNoMemory),
     ("memory_follows_the_data", CountsKeysOnly),
     ("memory_counts_values_edited_in_place", CountsNoEdits),
@@ -496,6 +526,7 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
     ("a_unit_can_be_undone", RollbackForgetsDeadlines),
     ("a_unit_can_be_undone", RollbackKeepsEdits),
     ("a_unit_can_be_undone", RollbackForgetsTheSecondDatabase),
+    ("a_unit_can_be_undone", SwapIsNotUndone),
     ("reclaim_frees_only_what_is_dead", ReclaimsTheLiving),
     ("reclaim_frees_only_what_is_dead", ReclaimNeverEnds),
     ("a_durable_backend_keeps_its_data", LosesDeadlinesOnDisk),

@@ -266,6 +266,7 @@ def test_failing_commit_ends_and_undoes_the_unit() -> None:
     with pytest.raises(BackendFull):
         backend.commit()
     kv.commit_fails = False
+    backend.rollback()
     assert state(databases) == before
     backend.begin()
     change(databases)
@@ -273,9 +274,14 @@ def test_failing_commit_ends_and_undoes_the_unit() -> None:
     with pytest.raises(BackendFull):
         backend.commit()
     kv.room = 10**9
+    backend.rollback()
     assert state(databases) == before
     with pytest.raises(BackendError, match="no unit is open"):
         backend.rollback()
+    backend.begin()
+    change(databases)
+    backend.rollback()
+    assert state(databases) == before
 
 
 # Misuse ----------------------------------------------------------------------------------------

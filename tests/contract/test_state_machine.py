@@ -187,6 +187,11 @@ class Backends(RuleBasedStateMachine):
     def clear(self, index: int) -> None:
         self.both(lambda dbs: dbs[index].clear())
 
+    @rule(index=databases, other=databases)
+    def swap(self, index: int, other: int) -> None:
+        if index != other:
+            self.both(lambda dbs: dbs[index].swap(dbs[other]))
+
     @rule(index=databases, count=st.integers(1, 5))
     def scan(self, index: int, count: int) -> None:
         self.both(lambda dbs: scanned(dbs[index], count))

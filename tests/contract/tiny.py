@@ -140,6 +140,10 @@ class TinyDatabase(Database):
         entry = self.entries[key]
         target.store(new_key, twin(entry.value), entry.expire)
 
+    def swap(self, other: Database) -> None:
+        assert isinstance(other, TinyDatabase)
+        self.entries, other.entries = other.entries, self.entries
+
     def size(self) -> int:
         return len(self.entries)
 

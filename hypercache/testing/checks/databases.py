@@ -230,6 +230,34 @@ def clear_empties_one_database(trial: Trial) -> None:
     trial.reclaim()
 
 
+@rule
+def swap_exchanges_two_databases(trial: Trial) -> None:
+    """swap() exchanges all keys of two databases with deadlines, counters and figures; both
+    are used on, and a third is left alone."""
+    first, second, third = trial.databases
+    for database, size in ((first, 5), (second, 300), (third, 1)):
+        for number in range(size):
+            deadline = NOW + number if number % 2 else NO_EXPIRE
+            database.put(b"key %d" % number, b"db%d" % database.index, deadline)
+        database.create(b"hash", HASH)
+        database.set_field(b"hash", b"field", b"db%d" % database.index)
+    for _ in range(3):
+        figures = (second.memory(), first.memory(), third.memory())
+        first.swap(second)
+        trial.expect(
+            "memory() of the three", figures, (first.memory(), second.memory(), third.memory())
+        )
+        trial.verify()
+        first.set_field(b"hash", b"field", b"changed")
+        second.put(b"new", b"v", NOW)
+        first.due(NOW + 10, 3)
+        first.scan(0, 10)
+        first.sample(trial.random.randrange(2**62))
+        trial.next_unit()
+    first.clear()
+    trial.reclaim()
+
+
 CHECKS = (
     due_is_never_early,
     due_forgets_nobody,
@@ -239,4 +267,5 @@ CHECKS = (
     sample_reaches_keys,
     sample_follows_removals,
     clear_empties_one_database,
+    swap_exchanges_two_databases,
 )

@@ -112,6 +112,11 @@ def _clear(step: Step, trial: Trial, database: DatabaseTrial) -> None:
         database.clear()
 
 
+def _swap(step: Step, trial: Trial, database: DatabaseTrial) -> None:
+    if step.database != step.other:
+        database.swap(trial.databases[step.other])
+
+
 def _due(step: Step, trial: Trial, database: DatabaseTrial) -> None:
     for key in database.due(NOW + step.size, 1 + step.number):
         database.unlink(key)
@@ -167,6 +172,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _move,
     _copy,
     _clear,
+    _swap,
     _due,
     _scan,
     _sample,

@@ -235,7 +235,20 @@ def _clear_one(first: DatabaseTrial, second: DatabaseTrial) -> None:
     second.create(b"hash", HASH)
 
 
-UNDONE: Final = (_put_some, _edit_some, _expire_some, _move_some, _remove_some, _clear_one)
+def _swap_both(first: DatabaseTrial, second: DatabaseTrial) -> None:
+    first.swap(second)
+    first.put(b"swapped", b"v", NOW)
+
+
+UNDONE: Final = (
+    _put_some,
+    _edit_some,
+    _expire_some,
+    _move_some,
+    _swap_both,
+    _remove_some,
+    _clear_one,
+)
 
 
 # Reclaiming, durability ---------------------------------------------------------------------
