@@ -165,10 +165,10 @@ class Memory(Number):
         return [[format_memory(value)]]
 
     def allowed(self) -> str:
-        low = format_memory(self.low)
-        if self.high in _NO_LIMIT:
-            return f"bytes, {low} or more"
-        return f"bytes from {low} to {format_memory(self.high)}"
+        low, high = self.clamp or (self.low, self.high)
+        if high in _NO_LIMIT:
+            return f"bytes, {format_memory(low)} or more"
+        return f"bytes from {format_memory(low)} to {format_memory(high)}"
 
 
 class MemoryOrPercent(Kind[int]):

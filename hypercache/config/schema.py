@@ -116,9 +116,17 @@ def integer(
     return setting(kinds.Number(low, high, clamp), default, summary, **options)
 
 
-def memory(default: int, low: int, high: int, summary: str, **options: Unpack[Options]) -> int:
+def memory(
+    default: int,
+    low: int,
+    high: int,
+    summary: str,
+    *,
+    clamp: tuple[int, int] | None = None,
+    **options: Unpack[Options],
+) -> int:
     """Declare a number of bytes in a range."""
-    return setting(kinds.Memory(low, high), default, summary, **options)
+    return setting(kinds.Memory(low, high, clamp), default, summary, **options)
 
 
 def text(

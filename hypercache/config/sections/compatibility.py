@@ -19,23 +19,24 @@ OomScoreAdj: TypeAlias = Literal["no", "yes", "relative", "absolute"]
 PropagationError: TypeAlias = Literal["ignore", "panic", "panic-on-replicas"]
 
 _MB = 1 << 20
-_TITLE_VARIABLES = (
-    "title",
-    "listen-addr",
-    "server-mode",
-    "config-file",
-    "port",
-    "tls-port",
-    "unixsocket",
-)
+#: Variables of a process title, and what they become where that is known beforehand.
+_TITLE_VARIABLES = {
+    "title": "",
+    "listen-addr": "*:6379",
+    "server-mode": "",
+    "config-file": "-",
+    "port": "6379",
+    "tls-port": "0",
+    "unixsocket": "",
+}
 
 
 def _check_title(template: str) -> None:
     """Every ``{variable}`` of a process title is known, and something is left of it."""
-    rest = template.replace("{{", "")
-    for variable in _TITLE_VARIABLES:
-        rest = rest.replace("{" + variable + "}", "x")
-    if "{" in rest or not template.strip(" "):
+    rest = template.replace("{{", "x")
+    for variable, value in _TITLE_VARIABLES.items():
+        rest = rest.replace("{" + variable + "}", value)
+    if "{" in rest or not rest.strip(" "):
         raise ConfigError("template format is invalid or contains unknown variables")
 
 

@@ -229,7 +229,12 @@ class ReplicationSettings:
         60, 1, INT_MAX, "Seconds of silence after which a link is given up.", effect="later"
     )
     repl_backlog_size: int = memory(
-        _MB, 1, LONG_MAX, "Bytes of history kept for replicas that come back.", effect="later"
+        _MB,
+        1,
+        LONG_MAX,
+        "Bytes of history kept for replicas that come back.",
+        clamp=(16 << 10, LONG_MAX),
+        effect="later",
     )
     repl_backlog_ttl: int = integer(
         3600,
