@@ -5,7 +5,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from hypercache.keyspace import numbers
-from hypercache.reply import ErrorReply
+from hypercache.reply import ErrorReply, printable
 
 NOT_AN_INTEGER: Final = "ERR value is not an integer or out of range"
 SYNTAX_ERROR: Final = "ERR syntax error"
@@ -17,6 +17,9 @@ MAX_I64: Final[i64] = 9223372036854775807
 MIN_I64: Final[i64] = -9223372036854775808
 MAX_INT: Final[i64] = 2147483647
 MIN_INT: Final[i64] = -2147483648
+
+# How much of an argument an error repeats.
+_SHOWN: Final = 128
 
 _MINUS: Final = 45
 _ZERO: Final = 48
@@ -89,6 +92,15 @@ def parse_timeout(text: bytes, now: i64) -> i64:
     if timeout > MAX_I64 - now:
         raise ErrorReply("ERR timeout is out of range")
     return timeout + now if timeout > 0 else 0
+
+
+def misused(args: list[bytes]) -> ErrorReply:
+    """The error of a sub-command that takes fewer arguments than it got, whatever its arity."""
+    word = printable(args[1][:_SHOWN])
+    container = printable(args[0].upper())
+    return ErrorReply(
+        f"ERR unknown subcommand or wrong number of arguments for '{word}'. Try {container} HELP."
+    )
 
 
 def format_integer(value: i64) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
+from hypercache.commands.arguments import misused, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace import numbers
@@ -25,7 +25,7 @@ _UNBLOCKED: Final = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 def client_unblock(context: Context, args: list[bytes]) -> Reply:
     error: ErrorReply | None = None
     if len(args) > 4:
-        raise ErrorReply(SYNTAX_ERROR)
+        raise misused(args)
     if len(args) == 4:
         reason = args[3].lower()
         if reason == b"error":
@@ -51,7 +51,7 @@ def client_unblock(context: Context, args: list[bytes]) -> Reply:
 )
 def client_pause(context: Context, args: list[bytes]) -> Reply:
     if len(args) > 4:
-        raise ErrorReply(SYNTAX_ERROR)
+        raise misused(args)
     mode = args[3].lower() if len(args) == 4 else b"all"
     if mode not in (b"all", b"write"):
         raise ErrorReply("ERR CLIENT PAUSE mode must be WRITE or ALL")

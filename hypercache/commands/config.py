@@ -1,5 +1,6 @@
 """CONFIG: the settings of a running server."""
 
+from hypercache.commands.arguments import SYNTAX_ERROR
 from hypercache.config import ConfigError
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
@@ -42,7 +43,7 @@ def to_bytes(text: str) -> bytes:
 )
 def config_set(context: Context, args: list[bytes]) -> Reply:
     if len(args) % 2:
-        raise ErrorReply("ERR wrong number of arguments for 'config|set' command")
+        raise ErrorReply(SYNTAX_ERROR)
     pairs = [(printable(args[at]), printable(args[at + 1])) for at in range(2, len(args), 2)]
     try:
         context.engine.configuration.set(pairs, local=context.is_local)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from hypercache.backend import NO_EXPIRE
-from hypercache.commands.arguments import parse_integer
+from hypercache.commands.arguments import misused
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.session import Session
+from hypercache.keyspace import numbers
 from hypercache.keyspace.changes import SET
 from hypercache.keyspace.digest import NOTHING, digest_database, digest_value
 from hypercache.keyspace.encoding import encoding_of
@@ -27,7 +28,6 @@ _WRONG_TYPE_NAME: Final = (
     "null|array|set|map|attrib|push|verbatim|true|false"
 )
 _BIG_NUMBER: Final = 1234567999999999999999999999999999999
-_LONGEST_NAME: Final = 128
 
 
 @command(
@@ -42,10 +42,7 @@ def debug(context: Context, args: list[bytes]) -> Reply:
     subcommand = _SUBCOMMANDS.get(args[1].lower())
     if subcommand is not None and subcommand.takes(len(args) - 2):
         return subcommand.function(context, args[2:])
-    word = printable(args[1][:_LONGEST_NAME])
-    raise ErrorReply(
-        f"ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."
-    )
+    raise misused(args)
 
 
 class Subcommand:
@@ -91,13 +88,18 @@ def sleep(context: Context, args: list[bytes]) -> Reply:
 
 
 def set_active_expire(context: Context, args: list[bytes]) -> Reply:
-    context.engine.active_expire = parse_integer(args[0]) != 0
+    context.engine.active_expire = is_set(args[0])
     return OK
 
 
 def pause_cron(context: Context, args: list[bytes]) -> Reply:
-    context.engine.background = parse_integer(args[0]) == 0
+    context.engine.background = not is_set(args[0])
     return OK
+
+
+def is_set(word: bytes) -> bool:
+    """Whether a switch is on: a number other than 0."""
+    return (numbers.parse_integer(word) or 0) != 0
 
 
 def populate(context: Context, args: list[bytes]) -> Reply:
@@ -120,8 +122,8 @@ def populate(context: Context, args: list[bytes]) -> Reply:
 
 def natural(word: bytes) -> int:
     """An integer that is not negative."""
-    number = parse_integer(word)
-    if number < 0:
+    number = numbers.parse_integer(word)
+    if number is None or number < 0:
         raise ErrorReply(_NOT_POSITIVE)
     return number
 

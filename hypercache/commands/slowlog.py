@@ -1,5 +1,6 @@
 """SLOWLOG: the commands that took long."""
 
+from hypercache.commands.arguments import misused
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace import numbers
@@ -19,6 +20,8 @@ from hypercache.reply import OK, ErrorReply, Reply
 )
 def slowlog_get(context: Context, args: list[bytes]) -> Reply:
     """Of each: its number, Unix time, microseconds, arguments, the client's address and name."""
+    if len(args) > 3:
+        raise misused(args)
     count: int | None = 10
     if len(args) == 3:
         count = numbers.parse_integer(args[2])

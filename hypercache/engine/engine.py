@@ -126,6 +126,7 @@ class Engine:
         self.writer = ReplyWriter()
         self.serving: Session | None = None
         self.outgoing: list[Session] = []
+        self.pushes: list[object] = []
         self.resumed: list[Session] = []
         self.doomed: list[Session] = []
         self.gated: deque[Session] = deque()
@@ -282,6 +283,8 @@ class Engine:
         except ErrorReply as error:
             session.queue_failed = True
             self.count_error(error)
+            if args[0].lower() == b"exec":
+                error = self.abort(session, error)
             self.answer(session, error)
             return
         session.last_command = command
@@ -296,6 +299,15 @@ class Engine:
                 self.writer.write(reply)
         else:
             self.answer(session, reply)
+        if self.pushes:
+            self.write_pushes()
+
+    def write_pushes(self) -> None:
+        """Write what a command has pushed to its own client, behind the reply."""
+        pushes = self.pushes
+        self.pushes = []
+        for value in pushes:
+            self.writer.write(value)
 
     def answer(self, session: Session, reply: object) -> None:
         """Write a reply, or not, as CLIENT REPLY has it."""
@@ -336,14 +348,17 @@ class Engine:
         """A guard has refused: count it, and let a transaction fail."""
         command.rejected_calls += 1
         self.count_error(error)
-        if context.queue is None:
-            return error
         if command.name == b"exec":
-            context.set_queueing(False)
-            self.unwatch(context)
-            return ErrorReply(f"EXECABORT Transaction discarded because of: {error.text}")
+            return self.abort(context, error)
         context.queue_failed = True
         return error
+
+    def abort(self, context: Context, error: ErrorReply) -> ErrorReply:
+        """EXEC is refused: the transaction ends, if there is one."""
+        context.set_queueing(False)
+        self.unwatch(context)
+        reason = error.text.removeprefix("ERR ")
+        return ErrorReply(f"EXECABORT Transaction discarded because of: {reason}")
 
     def call(self, context: Context, command: Command, args: list[bytes]) -> object:
         """Run a command function, settle what it changed, and keep the statistics."""

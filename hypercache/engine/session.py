@@ -116,9 +116,12 @@ class Session(Context):
                 self.closing = True
 
     def push(self, value: object) -> None:
-        """Send a value that is no reply to a request (a message, or a parked reply)."""
+        """Send a value that is no reply to a request (a message, or a parked reply).
+
+        During a command of this client it follows the command's reply.
+        """
         if self.engine.serving is self:
-            self.engine.writer.write(value)
+            self.engine.pushes.append(value)
             return
         chunk = encode(value, self.version)
         self.output.append(chunk)
