@@ -1,7 +1,6 @@
 """CONFIG against redis-server: every directive it knows, its default, and what it refuses.
 
-The redis-server is the one in PATH, 7.0 in Debian 12; `CHANGED` says what our target, 7.2,
-changed. The settings here need no server of ours: `Configuration` is what answers CONFIG.
+The redis-server is the one in PATH: 7.0 in Debian 12, or our target, 7.2. The settings here need no server of ours: `Configuration` is what answers CONFIG.
 """
 
 from collections.abc import Iterator
@@ -81,7 +80,7 @@ def test_every_directive_of_redis_is_known_with_its_default(redis: Client) -> No
     theirs = all_settings(redis)
     mine = dict(load([], {}).get("*"))
     assert len(theirs) > 180
-    assert set(theirs) - set(mine) == set(HIDDEN_SINCE)
+    assert set(theirs) - set(mine) <= set(HIDDEN_SINCE)
     theirs = {name: value for name, value in theirs.items() if name in mine}
     different = {name for name, value in theirs.items() if mine[name] != value}
     assert different <= set(DIFFERENT), {name: theirs[name] for name in different}
@@ -130,7 +129,8 @@ def compare(redis: Client, ours: Configuration, name: str, value: str) -> None:
     """CONFIG SET on both: the same reply, and afterwards the same value."""
     theirs = redis.call("CONFIG", "SET", name, value)
     if isinstance(theirs, ReplyError):
-        theirs = ReplyError(theirs.text + NEW_WORDS.get(name, ""))
+        new = NEW_WORDS.get(name, "")
+        theirs = ReplyError(theirs.text.removesuffix(new) + new)
     try:
         ours.set([(name, value)])
     except ConfigError as error:
