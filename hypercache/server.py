@@ -56,11 +56,7 @@ class LogReporter(Reporter):
 
     def report(self, level: str, event: str, fields: dict[str, object]) -> None:
         """One event; an exception among the fields is logged with its trace."""
-        exception = fields.pop("exception", None)
-        if isinstance(exception, BaseException):
-            self._log.error(event, exc_info=exception, **fields)
-        else:
-            getattr(self._log, level)(event, **fields)
+        self._log.log(level, event, **fields)  # type: ignore[arg-type]
 
 
 def is_compiled() -> bool:

@@ -211,5 +211,5 @@ class Supervisor:
             failure = error
         finally:
             host.take_back()
-        self._log.error("plugin_failed", plugin=name, critical=plugin.critical, exc_info=failure)
+        self._log.error("plugin_failed", plugin=name, critical=plugin.critical, exception=failure)
         return failure
