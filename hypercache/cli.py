@@ -50,7 +50,7 @@ def serve(words: Sequence[str]) -> int:
 def run(configuration: Configuration) -> int:
     """Serve with a configuration; what stops the start is one line on stderr and in the log."""
     # Not at the top: a mistake in the configuration is told without loading the server.
-    from hypercache.observability.logs import configure, get_logger
+    from hypercache.observability.logs import follow, get_logger
     from hypercache.server import Server, StartError
     from hypercache.supervisor import PluginError
     from hypercache.transport.listeners import ListenError
@@ -61,7 +61,7 @@ def run(configuration: Configuration) -> int:
     except OSError as error:
         print(f"Can't chdir to '{configuration.settings.dir}': {error.strerror}", file=sys.stderr)
         return 1
-    configure(configuration.settings)
+    follow(configuration)
     log = get_logger("server")
     failures = (StartError, ListenError, TlsError, PluginError)
     try:
