@@ -800,7 +800,8 @@ class Engine:
         for keyspace in self.keyspaces:
             if keyspace.store.volatile() > 0:
                 self.open_unit()
-            while keyspace.expire_due(SLICE) == SLICE:
+            # A backend may hand out fewer than it was asked for while more are due.
+            while keyspace.expire_due(SLICE) > 0:
                 if self.clock.microseconds() >= until:
                     self.expire_time_caps += 1
                     more = True

@@ -311,7 +311,7 @@ class KVDatabase(Database):
             return 0, []
         prefix = self._tally.records
         skipped = len(prefix)
-        limit = max(count, 1)
+        limit: int = max(min(count, self._tally.size), 1)
         while True:
             pairs = self._kv.range(prefix + number(cursor), after(prefix), limit + 1)
             following = 0
