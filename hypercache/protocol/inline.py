@@ -1,9 +1,13 @@
-"""Inline commands: a line of words for people with telnet, and its quoting rules."""
+"""Inline commands: requests typed as a line of words, and their quoting rules."""
 
 from typing import Final
 
 from mypy_extensions import i64
 
+_TAB: Final = 9
+_LF: Final = 10
+_CR: Final = 13
+_SPACE: Final = 32
 _DOUBLE: Final = 34
 _SINGLE: Final = 39
 _BACKSLASH: Final = 92
@@ -16,7 +20,8 @@ def split_words(line: bytes) -> list[bytes] | None:
 
     Words are parted by white space. ``"..."`` may hold ``\n \r \t \b \a``, ``\xHH`` and any
     other character behind a backslash; ``'...'`` only ``\'``. A closing quote must be followed
-    by white space or the end. Source: Redis' documentation of inline commands, redis-cli.
+    by white space or the end, and ends the word. A vertical tab or form feed parts words but
+    does not end one. Source: the behaviour of redis-server 7.2.
     """
     words: list[bytes] = []
     size: i64 = len(line)
@@ -30,9 +35,8 @@ def split_words(line: bytes) -> list[bytes] | None:
         char: i64 = 0
         while at < size:
             char = line[at]
-            if char == 32 or char == 34 or char == 39 or 9 <= char <= 13:
-                if char != 11 and char != 12:
-                    break
+            if _ends_plain(char):
+                break
             at += 1
         if at == size or (char != _DOUBLE and char != _SINGLE):
             words.append(line[start:at])
@@ -88,7 +92,12 @@ def _single_quoted(line: bytes, at: i64, word: bytearray) -> i64:
 
 
 def _is_space(char: i64) -> bool:
-    return char == 32 or 9 <= char <= 13
+    return char == _SPACE or _TAB <= char <= _CR
+
+
+def _ends_plain(char: i64) -> bool:
+    """Whether a word outside of quotes ends before it, or its quoted part begins."""
+    return char in (_SPACE, _DOUBLE, _SINGLE, _TAB, _LF, _CR)
 
 
 def _hex_digit(char: i64) -> i64:

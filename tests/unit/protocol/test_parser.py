@@ -97,7 +97,9 @@ def test_inline(line: bytes, words: list[bytes], end: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b'"', b"'", b'SET "key', b"SET 'key", b'SET "key"x', b"SET 'key'x", rb'SET "key\"']
+    "line",
+    [b'"', b"'", b'SET "key', b"SET 'key", b'SET "key"x', b"SET 'key'x", rb'SET "key\"']
+    + [b'SET "key ', b"SET 'key ", rb'SET "\x4', rb'SET "\x', b'SET "\\', b"SET '\\"],
 )
 def test_unbalanced_quotes(line: bytes) -> None:
     assert error(line + b"\r\n") == "ERR Protocol error: unbalanced quotes in request"
@@ -169,12 +171,10 @@ def test_a_guest_may_log_in_within_a_pipeline() -> None:
 @pytest.mark.parametrize("step", [1 << 30, 4096, 61])
 def test_endless_lines(before: bytes, text: str, step: int) -> None:
     start = before.rfind(b"\n") + 1
+    data = before + b"1" * (MAX_LINE - len(before) + start)
     parser = RequestParser()
-    parser.feed(before)
-    assert parser.next() is None
-    rest = b"1" * (MAX_LINE - len(before) + start)
-    for at in range(0, len(rest), step):
-        parser.feed(rest[at : at + step])
+    for at in range(0, len(data), step):
+        parser.feed(data[at : at + step])
         assert parser.next() is None
     parser.feed(b"1")
     with pytest.raises(ProtocolError) as caught:
@@ -220,6 +220,25 @@ def test_buffered_counts_what_is_kept_for_a_request() -> None:
         assert parser.next() is None
         # The line of the last bulk's length, just read, is not held.
         assert 0 <= at + 1000 - parser.buffered() <= len(b"$50000\r\n")
+
+
+def test_buffered_counts_large_arguments_too() -> None:
+    data = encode("MSET", "a", b"x" * 50_000, "b", b"y" * 50_000, "c", "z")
+    parser = RequestParser()
+    for at in range(0, len(data) - 1000, 1000):
+        parser.feed(data[at : at + 1000])
+        assert parser.next() is None
+        assert 0 <= at + 1000 - parser.buffered() <= 3 * len(b"$50000\r\n")
+
+
+def test_buffered_does_not_count_what_is_done() -> None:
+    parser = RequestParser()
+    parser.feed(b"*0\r\n" * 100 + b"*2\r\n$1\r\nx\r\n")
+    assert parser.next() is None
+    assert parser.buffered() == len(b"*2\r\n$1\r\nx\r\n")
+    parser.feed(b"$1\r\ny\r\n")
+    assert parser.next() == [b"x", b"y"]
+    assert parser.buffered() == 0
 
 
 def test_wanted_is_the_rest_of_a_large_value() -> None:
