@@ -64,7 +64,11 @@ class KeyspaceSettings:
     """Expiry and events of keys."""
 
     active_expire_effort: int = integer(
-        1, 1, 10, "How hard expired keys are looked for when nobody asks for them."
+        1,
+        1,
+        10,
+        "How hard expired keys are looked for: here they are found by their deadlines.",
+        effect="ignored",
     )
     notify_keyspace_events: str = setting(
         EventClasses(), "", "Which changes of keys are published to subscribers.", effect="later"

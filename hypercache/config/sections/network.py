@@ -12,7 +12,6 @@ from hypercache.config.schema import choice, integer, memory, setting, text, yes
 
 TlsAuthClients: TypeAlias = Literal["no", "yes", "optional"]
 
-_KB = 1 << 10
 _MB = 1 << 20
 
 
@@ -40,17 +39,6 @@ class NetworkSettings:
     )
     timeout: int = integer(
         0, 0, INT_MAX, "Seconds after which an idle client is disconnected; 0 is never."
-    )
-    read_buffer_size: int = memory(
-        16 * _KB,
-        1 * _KB,
-        16 * _MB,
-        "Bytes read from one client in one turn, before others have theirs.",
-        fixed=True,
-        ours=True,
-    )
-    accept_batch: int = integer(
-        256, 1, 65536, "New connections accepted in one turn.", fixed=True, ours=True
     )
 
 

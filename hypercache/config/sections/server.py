@@ -38,13 +38,13 @@ class ServerSettings:
         clamp=(1, 500),
     )
     shutdown_timeout: int = integer(
-        10, 0, INT_MAX, "Seconds a shutdown waits for replicas and slow readers."
+        10, 0, INT_MAX, "Seconds a shutdown waits for replicas.", effect="later"
     )
     shutdown_on_sigint: tuple[str, ...] = setting(
-        _SHUTDOWN, (), "What SHUTDOWN options SIGINT stands for."
+        _SHUTDOWN, (), "What SHUTDOWN options SIGINT stands for.", effect="later"
     )
     shutdown_on_sigterm: tuple[str, ...] = setting(
-        _SHUTDOWN, (), "What SHUTDOWN options SIGTERM stands for."
+        _SHUTDOWN, (), "What SHUTDOWN options SIGTERM stands for.", effect="later"
     )
     pidfile: str = text("", "File that holds the process id while the server runs.", fixed=True)
     include: tuple[tuple[str, ...], ...] = setting(

@@ -1,5 +1,6 @@
 """What holds for every setting, and that the documents say what the schema says."""
 
+import re
 from pathlib import Path
 
 import attrs
@@ -63,6 +64,31 @@ def test_settings_do_not_share_their_mappings() -> None:
     first.backend_settings["y"] = 1
     assert second == Settings()
     assert not second.plugins
+
+
+#: Settings that do nothing, and are read all the same.
+READ_WITHOUT_EFFECT = {
+    "enable-module-command": "who may use MODULE, which can load nothing",
+    "maxmemory-policy": "shown by INFO",
+    "repl-backlog-size": "shown by INFO",
+}
+
+
+def test_effects_are_true() -> None:
+    """What is called active is read by the server, what has no effect is not."""
+    folders = (ROOT / name for name in ("hypercache", "backends", "plugins"))
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    own = ROOT / "hypercache" / "config"
+    code = "\n".join(file.read_text("utf-8") for file in files if own not in file.parents)
+    # The configuration itself reads these.
+    read = {"include", "enable_protected_configs"}
+    read |= set(re.findall(r"settings\.([a-z_]+)\b", code))
+    active = {each.name for each in DIRECTIVES if each.effect == "active"}
+    inactive = {each.name for each in DIRECTIVES if each.effect != "active"}
+    assert {name for name in active if BY_NAME[name].attribute not in read} == set()
+    assert {name for name in inactive if BY_NAME[name].attribute in read} == set(
+        READ_WITHOUT_EFFECT
+    )
 
 
 def redis_defaults() -> dict[str, str]:

@@ -121,7 +121,7 @@ PATTERNS = st.lists(st.sampled_from(ALPHABET), max_size=12).map(bytes)
 TEXTS = st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=8).map(bytes)
 
 
-@settings(max_examples=3000, derandomize=True)
+@settings(max_examples=1500, derandomize=True)
 @given(PATTERNS, TEXTS, st.booleans())
 @example(b"*[", b"ab", False)
 @example(b"*\\", b"a\\", False)
