@@ -344,13 +344,14 @@ class Keyspace:
 
 
 def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
-    """SWAPDB: exchange the keys of two databases."""
+    """SWAPDB: exchange the stores of two databases; with itself it counts, but changes nothing."""
     changes = first.changes
+    changes.dirty += 1
+    if first is second:
+        return
     for hook in changes.hooks:
         hook.before_swap(first.index, second.index)
-    if first is not second:
-        first.store.swap(second.store)
-    changes.dirty += 1
+    first.store, second.store = second.store, first.store
     if changes.observed:
         changes.touched.append(Touch(first.index, None, event))
         changes.touched.append(Touch(second.index, None, event))
