@@ -195,11 +195,10 @@ def test_server_commands(client: Any) -> None:
     assert client.config_resetstat() is True
     assert client.slowlog_reset() is True
     assert client.slowlog_get() == []
-    assert client.command_count() > 100
+    assert client.command_count() > 80
     assert client.command_getkeys("MSET", "a", "1", "b", "2") == ["a", "b"]
     assert client.command()["get"]["arity"] == 2
     assert abs(client.time()[0] - time.time()) < 5
-    assert client.lastsave().year >= 2026
     assert client.echo("text") == "text"
 
 

@@ -12,7 +12,7 @@ import redis
 import trustme
 
 from hypercache.testing.server import ServerProcess, free_port
-from tests.support.resp import Client, connect
+from tests.support.resp import Client, Disconnected, connect
 from tests.support.servers import StartServer, tool
 
 
@@ -124,7 +124,7 @@ def test_clients_without_certificate_are_refused(
 ) -> None:
     server = start_server(settings(certificates, tls_port, "yes"))
     with (
-        pytest.raises((ssl.SSLError, ConnectionError)),
+        pytest.raises((ssl.SSLError, ConnectionError, Disconnected)),
         tls_client(certificates, tls_port) as stranger,
     ):
         stranger.call("PING")
