@@ -58,7 +58,8 @@ class Configuration:
         start: str | None = None,
     ) -> None:
         self._start = start or str(Path.cwd())
-        self.settings: Final = settings or Settings(dir=self._start)
+        self.settings: Final = settings or Settings()
+        self.settings.dir = str((Path(self._start) / self.settings.dir).resolve())
         self.file: Final = file
         self.warnings: Final = list(warnings)
         self._origins = origins or {}

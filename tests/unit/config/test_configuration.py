@@ -70,6 +70,7 @@ def test_directives_of_files_are_no_settings(configuration: Configuration, name:
 
 def test_the_directory_is_absolute(configuration: Configuration) -> None:
     assert configuration.get("dir") == [("dir", str(Path.cwd()))]
+    assert Configuration(Settings(port=1)).settings.path("x") == Path.cwd() / "x"
 
 
 # -- set ---------------------------------------------------------------------------------------
