@@ -1,6 +1,7 @@
 """CONFIG against redis-server: every directive it knows, its default, and what it refuses.
 
-The redis-server is the one in PATH: 7.0 in Debian 12, or our target, 7.2. The settings here need no server of ours: `Configuration` is what answers CONFIG.
+The redis-server is the one in PATH: 7.0 in Debian 12, or our target, 7.2. The settings here
+need no server of ours: `Configuration` is what answers CONFIG.
 """
 
 from collections.abc import Iterator
