@@ -132,7 +132,7 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Load]]:
     """The loads of the parts that run redis-benchmark, in the order of their value size."""
 
     def load(command: str, pipeline: int, clients: int, size: int = 64) -> Load:
-        requests = options.requests * min(pipeline, 10)
+        requests = options.requests * min(pipeline, 5)
         if command == "mset" or size > 4096:
             requests //= 5
         # A whole number of pipelines for every client: then exactly so many requests are sent.
