@@ -74,6 +74,8 @@ class HarnessClient(Outlet):
         chunks = self.session.take()
         self.session.sent(sum(map(len, chunks)))
         self._received += chunks
+        if self.session.closing:
+            self.close()
 
     def close(self) -> None:
         """Called by the engine: drop the client."""
