@@ -10,8 +10,8 @@ redis-cli and redis-benchmark are used). It is copied to a scratch folder, never
 *External mode* (``--port``) runs the files against a server that already serves, with its
 default configuration plus ``enable-debug-command yes`` and ``enable-protected-configs yes``;
 its data are lost. *Stand-in mode* lets the suite start servers itself, hundreds of them,
-with a launcher of ``--server`` (default: this interpreter's ``hypercache serve``) in the
-place of ``src/redis-server``.
+with a launcher of ``--server`` in the place of ``src/redis-server``. The default is this
+interpreter's ``hypercache serve``, told to log as redis-server does, for the suite reads that.
 
 Every file runs by itself. Printed are the counts per file and the names of the tests that
 fail; ``--json FILE`` writes the same, with the messages. The exit status is 1 when something
@@ -33,6 +33,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -51,6 +53,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 RECORD = re.compile(
     r"^\[(ok|err|skip|ignore|exception)\]: (.*?)(?=^\[|\Z)", re.MULTILINE | re.DOTALL
 )
+MISSING = re.compile(r"unknown command '(\w+)'")
 
 
 class CannotRun(Exception):
@@ -88,7 +91,7 @@ def parse(output: str) -> Outcome:
         if kind == "ok":
             outcome.passed += 1
         elif kind == "err":
-            outcome.failures.append(Failure(first.partition(" in tests/")[0], rest.strip()))
+            outcome.failures.append(Failure(first.partition(" in tests/")[0], whole(rest.strip())))
         elif kind == "exception":
             outcome.broken_off = text.strip()
         else:
@@ -96,6 +99,22 @@ def parse(output: str) -> Outcome:
     if not end and outcome.broken_off is None:
         outcome.broken_off = "the suite ended early:\n" + report[-2000:]
     return outcome
+
+
+def whole(message: str) -> str:
+    """A message as it was: the suite cuts ten characters off and repeats it uncut below."""
+    first, _, rest = message.partition("\n")
+    return rest if rest.partition("\n")[0].endswith(first) else message
+
+
+def reasons(outcomes: Iterable[Outcome]) -> Counter[str]:
+    """How often each reason stands behind a failure, as far as the messages tell."""
+    found: Counter[str] = Counter()
+    for outcome in outcomes:
+        for failure in outcome.failures:
+            missing = MISSING.search(failure.message)
+            found[f"no command {missing[1].upper()}" if missing else "other"] += 1
+    return found
 
 
 class Suite:
@@ -126,7 +145,8 @@ class Suite:
             if not (folder / "redis-cli").exists():
                 raise CannotRun(f"{source} is not built: it has no src/redis-cli")
             launcher = folder / "redis-server"
-            launcher.write_text(f'#!/bin/sh\nexec {shlex.join(self.options.server)} "$@"\n')
+            server, last = self.options.server
+            launcher.write_text(f'#!/bin/sh\nexec {shlex.join(server)} "$@" {shlex.join(last)}\n')
             launcher.chmod(0o755)
 
     def command(self, file: str) -> list[str]:
@@ -219,7 +239,10 @@ def arguments() -> argparse.Namespace:
         parser.error("give --source or set REDIS_SOURCE: a Redis 7.2.6 source tree")
     options.source = Path(options.source).resolve()
     if options.server is None:
-        options.server = [sys.executable, "-P", "-m", "hypercache", "serve"]
+        command = [sys.executable, "-P", "-m", "hypercache", "serve"]
+        options.server = command, ["--log-format", "redis"]
+    else:
+        options.server = options.server, []
     return options
 
 
@@ -246,6 +269,8 @@ def main() -> int:
     failed = sum(len(outcome.failures) for outcome in results.values())
     broken = sum(outcome.broken_off is not None for outcome in results.values())
     print(f"{'total':32} {passed:4} passed {failed:4} failed; {broken} files broken off")
+    for reason, count in reasons(results.values()).most_common():
+        print(f"    {count:4} {reason}")
     return 1 if failed or broken else 0
 
 

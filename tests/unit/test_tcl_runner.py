@@ -17,9 +17,11 @@ REPORT = """\
 [ignore]: Large memory: Tag: slow denied
 [err]: DEL against a single item in tests/unit/keyspace.tcl
 Expected '1' to equal or match '2'
-[err]: ERR unknown command
+[err]: SADD in tests/unit/keyspace.tcl
+n command 'sadd', with args beginning with: 'a'
+ERR unknown command 'sadd', with args beginning with: 'a'
     while executing
-"r nosuch"
+"r sadd a"
 [1/1 \x1b[0;33mdone\x1b[0m]: unit/keyspace (2 seconds)
 
                    The End
@@ -39,9 +41,14 @@ def test_counts_each_test_once() -> None:
     assert (outcome.passed, outcome.skipped) == (2, 2)
     assert [(failure.test, failure.message) for failure in outcome.failures] == [
         ("DEL against a single item", "Expected '1' to equal or match '2'"),
-        ("ERR unknown command", 'while executing\n"r nosuch"'),
+        (
+            "SADD",
+            "ERR unknown command 'sadd', with args beginning with: 'a'\n"
+            '    while executing\n"r sadd a"',
+        ),
     ]
     assert outcome.broken_off is None
+    assert run.reasons([outcome]) == {"no command SADD": 1, "other": 1}
 
 
 def test_tells_what_broke_a_file_off() -> None:
