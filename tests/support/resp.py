@@ -7,49 +7,30 @@ import errno
 import select
 import socket
 import struct
-from dataclasses import dataclass
 from io import BytesIO
 from types import TracebackType
-from typing import IO, Self, TypeAlias
+from typing import IO, Self
 
+from hypercache.testing.resp import Argument, Push, ReplyError, Verbatim, encode
 from hypercache.testing.server import ServerProcess
 
-Argument: TypeAlias = bytes | str | int | float
-
-
-@dataclass(frozen=True)
-class ReplyError:
-    """An error reply; ``text`` is the line without its type byte."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Verbatim:
-    """A verbatim string (RESP3)."""
-
-    form: str
-    text: bytes
-
-
-@dataclass(frozen=True)
-class Push:
-    """An out-of-band message (RESP3)."""
-
-    items: tuple[object, ...]
+__all__ = [
+    "Argument",
+    "Client",
+    "Disconnected",
+    "Push",
+    "Reader",
+    "ReplyError",
+    "Verbatim",
+    "connect",
+    "decode",
+    "encode",
+    "info",
+]
 
 
 class Disconnected(Exception):
     """The server closed the connection in the middle of a reply, or before it."""
-
-
-def encode(*arguments: Argument) -> bytes:
-    """A request as an array of bulk strings."""
-    parts = [b"*%d\r\n" % len(arguments)]
-    for argument in arguments:
-        data = argument if isinstance(argument, bytes) else str(argument).encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
-    return b"".join(parts)
 
 
 class Reader:

@@ -1,0 +1,124 @@
+"""Sessions written down as redis-cli shows them, to be played and compared.
+
+    # SET with NX
+    > SET k v NX
+    OK
+    2> GET k
+    "v"
+    ~> KEYS *
+    1) "k"
+
+A section begins with ``#`` and its title and starts with no data. ``2>`` is a second client,
+``~`` sorts an array that has no order of its own. Arguments are those of inline commands.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from hypercache.testing.resp import ReplyError
+
+#: Sends a command as a client of that name and returns the decoded reply.
+Send: TypeAlias = Callable[[str, list[bytes]], object]
+
+_REQUEST = re.compile(r"(~?)(\w*)> (.*)")
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+@dataclass
+class Step:
+    """One request, as written, and the lines of its reply."""
+
+    line: str
+    client: str
+    arguments: list[bytes]
+    sorted: bool
+    expected: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Section:
+    """A session from no data on; ``file`` is the name of its transcript."""
+
+    file: str
+    title: str
+    steps: list[Step] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.title}"
+
+    def play(self, send: Send) -> str:
+        """The section as it goes with this server."""
+        lines = [f"# {self.title}"]
+        for step in self.steps:
+            reply = send(step.client, step.arguments)
+            if step.sorted and isinstance(reply, list):
+                reply = sorted(reply, key=repr)
+            lines += [step.line, *render(reply)]
+        return "\n".join(lines)
+
+    def written(self) -> str:
+        """The section as it stands in the transcript."""
+        lines = [f"# {self.title}"]
+        for step in self.steps:
+            lines += [step.line, *step.expected]
+        return "\n".join(lines)
+
+
+def load(path: Path) -> list[Section]:
+    """The sections of a transcript."""
+    sections: list[Section] = []
+    for line in path.read_text("utf-8").splitlines():
+        request = _REQUEST.fullmatch(line)
+        if line.startswith("# "):
+            sections.append(Section(path.stem, line[2:]))
+        elif request is not None:
+            order, client, words = request.groups()
+            sections[-1].steps.append(Step(line, client, split(words), order == "~"))
+        elif line:
+            sections[-1].steps[-1].expected.append(line)
+    return sections
+
+
+def split(text: str) -> list[bytes]:
+    """The words of a request; those in double quotes may have Python's escapes."""
+    words: list[bytes] = []
+    for match in _WORD.finditer(text):
+        quoted, plain = match.groups()
+        if plain is not None:
+            words.append(plain.encode())
+        else:
+            words.append(quoted.encode("latin-1").decode("unicode_escape").encode("latin-1"))
+    return words
+
+
+def render(reply: object) -> list[str]:
+    """The lines in which redis-cli shows a decoded RESP2 reply."""
+    if reply is None:
+        return ["(nil)"]
+    if isinstance(reply, ReplyError):
+        return [f"(error) {reply.text}"]
+    if isinstance(reply, bytes):
+        return ['"' + "".join(map(_shown, reply.decode("latin-1"))) + '"']
+    if isinstance(reply, int):
+        return [f"(integer) {reply}"]
+    if not isinstance(reply, list):
+        return [str(reply)]
+    if not reply:
+        return ["(empty array)"]
+    width = len(str(len(reply)))
+    lines: list[str] = []
+    for number, item in enumerate(reply, 1):
+        first, *rest = render(item)
+        lines.append(f"{number:>{width}}) {first}")
+        lines += [" " * (width + 2) + line for line in rest]
+    return lines
+
+
+def _shown(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    return character if " " <= character <= "~" else f"\\x{ord(character):02x}"
