@@ -282,14 +282,16 @@ class Backend:
         raise NotImplementedError
 
     def begin(self) -> None:
-        """Begin a unit. Where an operation in it raises, the whole unit is rolled back."""
+        """Begin a unit. Where a write in it raises, the whole unit is to be rolled back.
+
+        Until then other writes may raise as well, and `commit` does.
+        """
         raise NotImplementedError
 
     def commit(self) -> None:
         """Make the unit's changes visible and, as far as the settings say, durable.
 
-        Where that fails, it raises `BackendError`, and the unit is rolled back as after any
-        operation that raises.
+        Where that fails, it raises `BackendError`, and the caller rolls the unit back.
         """
         raise NotImplementedError
 

@@ -37,7 +37,7 @@ def kind_of(entry: Entry) -> int:
 
 
 class Keyspace:
-    """A database under its number; SWAPDB exchanges the stores of two of them."""
+    """A database under its number; SWAPDB exchanges the keys of two of them."""
 
     def __init__(self, index: int, store: Database, changes: Changes, chance: Chance) -> None:
         self.index = index
@@ -344,14 +344,18 @@ class Keyspace:
 
 
 def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
-    """SWAPDB: exchange the stores of two databases; with itself it counts, but changes nothing."""
+    """SWAPDB: exchange the keys of two databases; with itself it counts, but changes nothing.
+
+    The stores do it: exchanging them here would be nothing that a rollback undoes or a
+    restart keeps.
+    """
     changes = first.changes
     changes.dirty += 1
     if first is second:
         return
     for hook in changes.hooks:
         hook.before_swap(first.index, second.index)
-    first.store, second.store = second.store, first.store
+    first.store.swap(second.store)
     if changes.observed:
         changes.touched.append(Touch(first.index, None, event))
         changes.touched.append(Touch(second.index, None, event))

@@ -1,10 +1,12 @@
+# mypyc: interpreted
 """Whether what a `KVBackend` stored is consistent; for `Database.check`, so not fast."""
 
 from collections.abc import Iterator
 
 from hypercache.backend import NO_EXPIRE
 from hypercache.keyspace import layout
-from hypercache.keyspace.kv_store import CHUNK, Store, Tally
+from hypercache.keyspace.kv_store import CHUNK, Store
+from hypercache.keyspace.kv_tally import Tally
 
 
 def inconsistencies(store: Store, tally: Tally) -> list[str]:

@@ -8,7 +8,8 @@ from mypy_extensions import i64, mypyc_attr
 from hypercache.backend import HASH, NO_EXPIRE, STRING, BackendError, Database, Entry, Value
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_check import inconsistencies
-from hypercache.keyspace.kv_store import CHUNK, Handle, Live, Store, Tally, elements_of
+from hypercache.keyspace.kv_store import CHUNK, Handle, Live, Store, elements_of
+from hypercache.keyspace.kv_tally import Tally
 from hypercache.keyspace.kv_values import KVHash, KVString
 from hypercache.keyspace.layout import (
     BLOB,

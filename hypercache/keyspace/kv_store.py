@@ -7,6 +7,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import BackendError, Value
 from hypercache.keyspace import layout
+from hypercache.keyspace.kv_tally import Tally
 from hypercache.keyspace.layout import Record
 from hypercache.keyspace.ordered import SMALLEST_KEY_LIMIT, OrderedKV
 
@@ -14,53 +15,10 @@ from hypercache.keyspace.ordered import SMALLEST_KEY_LIMIT, OrderedKV
 SMALL_OBJECT: Final = 16
 # Pairs read at a time where a whole range is walked.
 CHUNK: Final = 256
+# More numbered databases than anybody has.
+MOST_DATABASES: Final = 1 << 20
 # Values in use that are remembered where no unit ends that would let them go.
 LIVE_LIMIT: Final = 1024
-
-
-class Tally:
-    """A database's number, the space where its keys lie, and its counters.
-
-    A space is a prefix that is used once: clearing a database gives it a new one.
-    """
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.space: int = 0
-        self.size: i64 = 0
-        self.volatile: i64 = 0
-        self.used: i64 = 0
-        self.dirty = False
-        self.records = b""
-        self.deadlines = b""
-
-    @property
-    def key(self) -> bytes:
-        """Where the store keeps it."""
-        return layout.META_TALLY + self.index.to_bytes(4, "big")
-
-    def enter(self, space: int) -> None:
-        """Use another space; the counters are the caller's."""
-        self.space = space
-        self.records = layout.RECORD + layout.number(space)
-        self.deadlines = layout.DEADLINE + layout.number(space)
-
-    def exchange(self, other: "Tally") -> None:
-        """Change places, with everything that is counted."""
-        ours, theirs = self.encode(), other.encode()
-        self.decode(theirs)
-        other.decode(ours)
-        self.dirty = True
-        other.dirty = True
-
-    def encode(self) -> bytes:
-        """The bytes to store."""
-        return layout.encode_tally(self.space, self.size, self.volatile, self.used)
-
-    def decode(self, raw: bytes) -> None:
-        """Become what was stored."""
-        space, self.size, self.volatile, self.used = layout.decode_tally(raw)
-        self.enter(space)
 
 
 class Handle:
@@ -112,7 +70,8 @@ class Store:
     ``with store:`` around writes makes them a transaction of their own where no unit is
     open; in a unit they are part of it. Counters live in memory, are written when a
     transaction is committed and read back when one is undone. Where a write fails inside
-    a unit, the whole unit is to be rolled back.
+    a unit, what it did before stays until the unit is rolled back: so the unit takes no more
+    writes, and `commit` refuses.
 
     ``live`` has the values in use by the place of their record: until a unit ends, whoever
     asks for the value of a key gets the same object.
@@ -121,7 +80,8 @@ class Store:
     def __init__(self, kv: OrderedKV) -> None:
         self.kv = kv
         self.in_unit = False
-        self._commit_failed = False
+        self._failure = ""
+        self._undone = False
         self.depth: i64 = 0
         self.tallies: list[Tally] = []
         self.live: dict[bytes, Live] = {}
@@ -174,7 +134,7 @@ class Store:
     def _check_count(self, databases: int) -> None:
         beyond = Tally(databases)
         stop = layout.after(layout.META_TALLY)
-        for key, raw in self.kv.range(beyond.key, stop, CHUNK):
+        for key, raw in self.kv.range(beyond.key, stop, MOST_DATABASES):
             beyond.decode(raw)
             if beyond.size > 0:
                 index = int.from_bytes(key[len(layout.META_TALLY) :], "big")
@@ -216,10 +176,11 @@ class Store:
         """End the unit. Where that fails, nothing of it is stored, and `rollback` ends it."""
         if not self.in_unit:
             raise BackendError("commit: no unit is open")
+        self._refuse_after_failure()
         self.forget_all()
-        self._commit_failed = True
+        self._undone = True
         self._commit()
-        self._commit_failed = False
+        self._undone = False
         self.in_unit = False
 
     def rollback(self) -> None:
@@ -227,10 +188,15 @@ class Store:
         if not self.in_unit:
             raise BackendError("rollback: no unit is open")
         self.in_unit = False
-        if self._commit_failed:
-            self._commit_failed = False  # and undid it
+        self._failure = ""
+        if self._undone:
+            self._undone = False  # by the commit that failed
         else:
             self._rollback()
+
+    def _refuse_after_failure(self) -> None:
+        if self._failure:
+            raise BackendError(f"the unit has failed and is to be rolled back: {self._failure}")
 
     def _commit(self) -> None:
         try:
@@ -241,14 +207,14 @@ class Store:
         try:
             self.kv.commit()
         except BaseException:
-            self._undone()
+            self._restore()
             raise
 
     def _rollback(self) -> None:
         self.kv.rollback()
-        self._undone()
+        self._restore()
 
-    def _undone(self) -> None:
+    def _restore(self) -> None:
         self.forget_all()
         self._read()
 
@@ -264,8 +230,11 @@ class Store:
                 tally.dirty = False
 
     def __enter__(self) -> None:
-        if self.depth == 0 and not self.in_unit:
-            self.kv.begin()
+        if self.depth == 0:
+            if not self.in_unit:
+                self.kv.begin()
+            else:
+                self._refuse_after_failure()
         self.depth += 1
 
     def __exit__(
@@ -275,11 +244,15 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.depth -= 1
-        if self.depth == 0 and not self.in_unit:
-            if error is None:
-                self._commit()
-            else:
-                self._rollback()
+        if self.depth > 0:
+            return
+        if self.in_unit:
+            if error is not None:
+                self._failure = f"{type(error).__name__}: {error}"
+        elif error is None:
+            self._commit()
+        else:
+            self._rollback()
 
     # Values in use -----------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from hypercache.backend import BackendFull
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.testing import SortedDictKV
 from hypercache.testing.engine import EngineHarness
-from hypercache.testing.resp import encode
+from hypercache.testing.resp import ReplyError, encode
 from tests.differential.rivals import alike, name_of
 from tests.differential.strategies import COMMANDS, KEYS, Request, many, one, request
 
@@ -114,22 +114,53 @@ def test_swapdb_survives_a_restart() -> None:
     assert harness.command("GET", "key") == b"in 0"
 
 
+class FailingKV(SortedDictKV):
+    """Has no room, for a while."""
+
+    puts_fail = False
+    commits_fail = False
+
+    def put(self, key: bytes, value: bytes) -> None:
+        if self.puts_fail and len(value) > 100:
+            raise BackendFull("no room left in the test store: make it larger")
+        super().put(key, value)
+
+    def commit(self) -> None:
+        if self.commits_fail:
+            super().rollback()
+            raise BackendFull("no room left in the test store: make it larger")
+        super().commit()
+
+
 def test_failing_commit_is_undone_and_the_client_dropped() -> None:
-    class FailingKV(SortedDictKV):
-        fails = False
-
-        def commit(self) -> None:
-            if self.fails:
-                super().rollback()
-                raise BackendFull("no room left in the test store: make it larger")
-            super().commit()
-
     kv = FailingKV()
     harness = EngineHarness(KVBackend(kv))
     assert harness.command("SET", "key", "kept") == "OK"
-    kv.fails = True
+    kv.commits_fail = True
     harness.first.send(encode("SET", "key", "lost"))
     assert harness.first.received() == b""
     assert harness.first.closed
-    kv.fails = False
+    kv.commits_fail = False
     assert harness.client().command("GET", "key") == b"kept"
+
+
+def test_failing_write_undoes_the_round() -> None:
+    """The client whose write fails is told; one that wrote before it in the round is dropped."""
+    kv = FailingKV()
+    harness = EngineHarness(KVBackend(kv))
+    assert harness.command("SET", "key", "kept") == "OK"
+    kv.puts_fail = True
+    large = b"v" * 200
+    assert harness.command("SET", "key", large) == ReplyError(
+        "ERR no room left in the test store: make it larger"
+    )
+    assert harness.command("GET", "key") == b"kept"
+    assert harness.command("SET", "small", "value") == "OK"
+    harness.first.send(encode("SET", "key", "lost") + encode("SET", "key", large))
+    assert harness.first.received() == b""
+    assert harness.first.closed
+    kv.puts_fail = False
+    client = harness.client()
+    assert client.command("GET", "key") == b"kept"
+    assert client.command("SET", "key", large) == "OK"
+    assert client.command("GET", "small") == b"value"

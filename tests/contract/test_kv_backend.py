@@ -219,6 +219,11 @@ def test_full_store_undoes_the_unit(room: int) -> None:
     kv.room = room
     with pytest.raises(BackendFull, match="no room left"):
         change(databases)
+    kv.room = 10**9
+    with pytest.raises(BackendError, match=r"the unit has failed .* no room left"):
+        databases[0].put(b"later", b"value", NO_EXPIRE)
+    with pytest.raises(BackendError, match=r"the unit has failed .* no room left"):
+        backend.commit()
     backend.rollback()
     assert state(databases) == before
     kv.room = 10**9
