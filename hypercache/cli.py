@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import trio
@@ -52,7 +52,7 @@ def run(configuration: Configuration) -> int:
     # Not at the top: a mistake in the configuration is told without loading the server.
     from hypercache.observability.logs import follow, get_logger
     from hypercache.server import Server, StartError
-    from hypercache.supervisor import PluginError
+    from hypercache.supervision import CriticalPluginFailed, PluginError
     from hypercache.transport.listeners import ListenError
     from hypercache.transport.tls import TlsError
 
@@ -66,17 +66,30 @@ def run(configuration: Configuration) -> int:
     failures = (StartError, ListenError, TlsError, PluginError)
     try:
         server = Server(configuration)
+        server.leave_process = os._exit
         trio.run(server.run)
+    except CriticalPluginFailed as error:
+        log.error("server_failed", message=str(error), error=str(error))
+        return 1
     except failures as error:
         log.error("start_failed", message=str(error), error=str(error))
         return 1
     except BaseExceptionGroup as group:
         known, others = group.split(failures)
-        for error in known.exceptions if known is not None else ():
-            log.error("start_failed", message=str(error), error=str(error))
         if others is not None and others.split(KeyboardInterrupt)[1] is not None:
-            raise others from None
-        return 1
+            raise
+        for failure in leaves(known):
+            log.error("start_failed", message=str(failure), error=str(failure))
+        return 130 if known is None else 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def leaves(failure: BaseException | None) -> Iterator[BaseException]:
+    """The exceptions of a group, and of the groups inside it."""
+    if isinstance(failure, BaseExceptionGroup):
+        for each in failure.exceptions:
+            yield from leaves(each)
+    elif failure is not None:
+        yield failure

@@ -7,10 +7,14 @@ releases everything on the way out. What it registered through its `PluginHost` 
 sinks, reply gates, hooks, observers, commands) is taken back by the server when it ends,
 however it ends.
 
-Plugins start in the order of the settings, each after those that it ``requires``, and stop in
-the reverse order, while the engine still runs. One that raises is logged and started
-again after a pause that doubles from 0.1 to 30 seconds; one that is ``critical`` stops the
-server cleanly instead, because serving without it would break a promise.
+Plugins start in the order of the settings, each after those that it ``requires``, while
+clients are told LOADING; they stop in the reverse order, when no client is served any more
+and while the engine still runs. One that raises, in its task or in anything it registered,
+has crashed: that is logged and it is started again after a pause that doubles from 0.1 to 30
+seconds. One that is ``critical`` stops the server cleanly instead, because serving without
+it would break a promise: replies behind its gates never leave.
+
+docs/plugins.md explains it with an example.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,24 +24,39 @@ from typing import ClassVar, Final, Protocol
 import attrs
 import trio
 
+from hypercache.engine.command import command
+from hypercache.engine.context import Context
 from hypercache.engine.engine import ChangeObserver
-from hypercache.engine.journal import Record, ReplyGate, Sink
-from hypercache.keyspace.changes import BeforeChange, Effect
+from hypercache.engine.journal import LOCAL_FILE, OTHER, REPLICA, Record, ReplyGate, Sink
+from hypercache.engine.waiting import Wait
+from hypercache.keyspace.changes import BeforeChange, Effect, Touch
+from hypercache.reply import OK, ErrorReply, Reply
 
-CONTRACT_VERSION: Final = 1
+#: The versions of this contract that the server keeps.
+CONTRACT_VERSIONS: Final = (1,)
 
 __all__ = [
-    "CONTRACT_VERSION",
+    "CONTRACT_VERSIONS",
+    "LOCAL_FILE",
+    "OK",
+    "OTHER",
+    "REPLICA",
     "BeforeChange",
     "ChangeObserver",
+    "Context",
     "Effect",
+    "ErrorReply",
     "NoSettings",
     "Plugin",
     "PluginHost",
     "PluginLog",
     "Record",
+    "Reply",
     "ReplyGate",
     "Sink",
+    "Touch",
+    "Wait",
+    "command",
 ]
 
 
@@ -47,16 +66,20 @@ class NoSettings:
 
 
 class PluginLog(Protocol):
-    """A logger whose events carry the plugin's name as component."""
+    """A logger whose events carry ``plugin.<name>`` as their component."""
 
-    def debug(self, event: str, **fields: object) -> None: ...
-    def info(self, event: str, **fields: object) -> None: ...
-    def warning(self, event: str, **fields: object) -> None: ...
-    def error(self, event: str, **fields: object) -> None: ...
+    def debug(self, event: str, message: str | None = None, **fields: object) -> None: ...
+    def info(self, event: str, message: str | None = None, **fields: object) -> None: ...
+    def warning(self, event: str, message: str | None = None, **fields: object) -> None: ...
+    def error(self, event: str, message: str | None = None, **fields: object) -> None: ...
 
 
 class PluginHost(Protocol):
-    """What a server offers a plugin. Everything is called from the server's thread."""
+    """What a server offers a plugin. Everything is called from the server's thread.
+
+    A host serves one run of a plugin: after a restart there is a new one, and nothing is
+    registered.
+    """
 
     @property
     def log(self) -> PluginLog:
@@ -66,14 +89,31 @@ class PluginHost(Protocol):
     def data_folder(self) -> str:
         """The server's working directory (``dir``)."""
 
+    @property
+    def offset(self) -> int:
+        """The journal's offset now: all that was ever changed lies before it."""
+
     def add_sink(self, sink: Sink) -> None:
-        """Send the journal's records to a sink from now on."""
+        """Send the journal's records to a sink from now on; it has nothing yet."""
+
+    def remove_sink(self, sink: Sink) -> None:
+        """Send a sink nothing more. Gates that cannot do without it stay where they are."""
 
     def add_gate(self, gate: ReplyGate) -> None:
-        """Hold replies to writes back until the gate has passed them."""
+        """Hold replies to writes from now on back until the gate has passed them."""
+
+    def remove_gate(self, gate: ReplyGate) -> None:
+        """Lift a gate: replies that it alone has held leave."""
 
     def safe(self, sink: Sink, offset: int) -> None:
-        """A sink is safe up to an offset: replies behind gates may leave."""
+        """A sink has everything up to an offset: replies behind gates may leave.
+
+        Raises ValueError for an offset that the journal has not reached. An offset that is
+        not beyond the one before changes nothing.
+        """
+
+    def synced(self, sink: Sink, offset: int) -> None:
+        """A replica has everything up to an offset on its disk (WAITAOF); else as `safe`."""
 
     def add_hook(self, hook: BeforeChange) -> None:
         """Show each key to a hook before it changes."""
@@ -82,25 +122,45 @@ class PluginHost(Protocol):
         """Show each command's touched keys to an observer."""
 
     def add_commands(self, module: ModuleType) -> None:
-        """Register the commands that a module declared with ``@command``."""
+        """Register the commands that a module declared with `command`.
+
+        Raises `GrammarError` when a name is taken; then none is registered.
+        """
 
     def add_information(self, section: str, fields: Callable[[], Mapping[str, object]]) -> None:
-        """Show a section of our own in INFO."""
+        """Show a section in INFO; fields for a section of the core are shown inside it.
+
+        Raises ValueError when another plugin has that section.
+        """
+
+    def share(self, thing: object) -> None:
+        """Let the plugin's commands (``context.engine.shared[name]``) and others find a thing."""
+
+    def shared(self, name: str) -> object:
+        """What another plugin shares; KeyError when it shares nothing now."""
 
 
 class Plugin:
     """Base of all plugins. Constructed with its validated settings."""
 
+    #: The version of this contract that the plugin was written for.
+    contract: ClassVar[int] = 1
     #: An attrs class; the plugin's part of the configuration is structured into it.
     settings_type: ClassVar[type] = NoSettings
     #: Names of plugins that must have started before this one.
     requires: ClassVar[tuple[str, ...]] = ()
     #: Whether the server must not go on without it.
     critical: ClassVar[bool] = False
+    #: Seconds it may take to stop before it is given up.
+    stop_deadline: ClassVar[float] = 30.0
 
     def __init__(self, settings: object) -> None:
         self.settings = settings
 
     async def run(self, host: PluginHost, task_status: trio.TaskStatus[None]) -> None:
-        """Work until cancelled. Call ``task_status.started()`` once ready to serve."""
+        """Work until cancelled. Call ``task_status.started()`` once ready to serve.
+
+        Returning without having been cancelled counts as a crash. After a crash it is called
+        again on the same object, with a new host.
+        """
         raise NotImplementedError

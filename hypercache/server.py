@@ -1,9 +1,10 @@
 """The server put together: one nursery that owns every task, and an ordered end.
 
 Start: backend, engine, commands; listeners are bound (so a taken port stops the start);
-plugins start in order (recovery happens here, clients are told LOADING); then the doors
-open. Stop, on SIGTERM, SIGINT or SHUTDOWN: stop accepting, let replies leave, stop the
-plugins in reverse order (they flush), close the backend.
+plugins start in order (recovery happens here, clients are told LOADING); then clients are
+served. Stop, on SIGTERM, SIGINT or SHUTDOWN, or when a critical plugin has failed: accept
+nobody and serve no request any more, let replies leave, stop the plugins in reverse order
+(they flush, which lets the replies behind their gates leave), close the backend.
 """
 
 import gc
@@ -12,7 +13,7 @@ import resource
 import secrets
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ from hypercache.engine.engine import Engine, Reporter
 from hypercache.engine.registry import Registry
 from hypercache.keyspace.clock import Chance, Clock
 from hypercache.observability.logs import get_logger
-from hypercache.supervisor import Supervisor, load_plugin
+from hypercache.supervision import Supervisor, load_plugin
 from hypercache.transport.admission import Door
 from hypercache.transport.listeners import ListenError, bind_tcp, bind_unix
 from hypercache.transport.reactor import Reactor
@@ -117,6 +118,9 @@ class Server:
         self._tls_listeners: list[trio.SocketListener] = []
         plugins = {name: load_plugin(name, own) for name, own in settings.plugins.items()}
         self.supervisor = Supervisor(self.engine, plugins, settings.dir)
+        # Ends the process with a status, when tasks do not end and Trio would wait forever.
+        self.leave_process: Callable[[int], object] | None = None
+        self._starting = trio.CancelScope()
         self._stop = trio.Event()
         self._timers_changed = trio.Event()
         self.engine.shutdown = self.request_stop
@@ -133,8 +137,9 @@ class Server:
                 raise StartError(f"rename-command {name}: {error}.") from None
 
     def request_stop(self) -> None:
-        """Begin the ordered end; more requests change nothing."""
+        """Begin the ordered end, also of a start; more requests change nothing."""
         self._stop.set()
+        self._starting.cancel()
 
     def _wake_timekeeper(self) -> None:
         self._timers_changed.set()
@@ -145,33 +150,47 @@ class Server:
         """Start, report ``started()`` once clients are served, and serve until the end.
 
         Raises `StartError`, `hypercache.transport.listeners.ListenError`,
-        `hypercache.transport.tls.TlsError` or `hypercache.supervisor.PluginError` when the
-        server cannot start.
+        `hypercache.transport.tls.TlsError` or `hypercache.supervision.PluginError` when the
+        server cannot start, and `hypercache.supervision.CriticalPluginFailed` after an
+        ordered end that a plugin has caused.
         """
         self._announce()
         try:
             self._raise_descriptor_limit()
             self._bind()
             async with trio.open_nursery() as nursery:
-                await nursery.start(self._watch_signals)
-                self._log.info("initialized", message="Server initialized")
-                await self.supervisor.start(nursery)
-                self._settle_memory()
-                nursery.start_soon(self._tick)
-                nursery.start_soon(self._keep_time)
-                nursery.start_soon(self.reactor.run)
-                if self.tls is not None:
-                    nursery.start_soon(self.tls.run, self._tls_listeners)
-                nursery.start_soon(self._watch_plugins)
-                self._log.info("ready", message="Ready to accept connections", **self._addresses())
-                task_status.started()
-                await self._stop.wait()
-                await self._end()
+                try:
+                    await self._start(nursery)
+                    if not self._stop.is_set():
+                        self._settle_memory()
+                        places = self._addresses()
+                        self._log.info("ready", message="Ready to accept connections", **places)
+                        task_status.started()
+                        await self._stop.wait()
+                    await self._end()
+                finally:
+                    await self.supervisor.stop()
                 nursery.cancel_scope.cancel()
         finally:
-            await self._release()
+            self._release()
         if self.supervisor.failure is not None:
-            raise StartError("a critical plugin has failed") from self.supervisor.failure
+            raise self.supervisor.failure
+
+    async def _start(self, nursery: trio.Nursery) -> None:
+        """Start the server's tasks and the plugins; ends early when the server is to stop."""
+        await nursery.start(self._watch_signals)
+        nursery.start_soon(self._watch_plugins)
+        self._log.info("initialized", message="Server initialized")
+        nursery.start_soon(self._keep_time)
+        nursery.start_soon(self.reactor.run)
+        if self.tls is not None:
+            nursery.start_soon(self.tls.run, self._tls_listeners)
+        if len(self.supervisor) > 0:
+            self.engine.set_loading(True)
+            with self._starting:
+                await self.supervisor.start(nursery)
+            self.engine.set_loading(False)
+        nursery.start_soon(self._tick)
 
     def _announce(self) -> None:
         mode = "compiled" if is_compiled() else "interpreted"
@@ -239,16 +258,32 @@ class Server:
         gc.disable()
 
     async def _end(self) -> None:
-        """Stop accepting, let replies leave, stop the plugins."""
-        self._log.info("stopping", message="User requested shutdown...")
+        """Serve nothing more, let replies leave, stop the plugins, let held replies leave."""
+        reason = "User requested shutdown..."
+        if self.supervisor.failure is not None:
+            reason = f"Shutting down: {self.supervisor.failure}"
+        self._log.info("stopping", message=reason)
         self.reactor.stop_accepting()
-        self.engine.end_round()
-        with trio.move_on_after(DRAIN_DEADLINE):
-            while any(session.output_bytes > 0 for session in self.engine.sessions.values()):
-                await trio.sleep(0.002)
+        self.engine.close_clients()
+        await self._drain()
         await self.supervisor.stop()
+        if self.supervisor.abandoned:
+            self._leave(1)
+        await self._drain()
 
-    async def _release(self) -> None:
+    async def _drain(self) -> None:
+        """Let clients get what no gate holds back: each is closed once it has its replies."""
+        with trio.move_on_after(DRAIN_DEADLINE):
+            while any(not session.held for session in self.engine.sessions.values()):
+                await trio.sleep(0.002)
+
+    def _leave(self, status: int) -> None:
+        """End the process, if it is ours, without waiting for tasks that do not end."""
+        if self.leave_process is not None:
+            self._release()
+            self.leave_process(status)
+
+    def _release(self) -> None:
         settings = self.settings
         self.reactor.stop_accepting()
         self.engine.close()
@@ -274,6 +309,7 @@ class Server:
                     "signal", message=f"Received {name} scheduling shutdown...", signal=name
                 )
                 if self._stop.is_set():
+                    self._leave(130)
                     raise KeyboardInterrupt
                 self.request_stop()
 

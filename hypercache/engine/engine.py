@@ -14,7 +14,6 @@ A *round* is what a transport executes between two looks at its sockets. Its end
 every reply go whose gate has passed.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
@@ -31,13 +30,14 @@ from hypercache.engine.context import (
 )
 from hypercache.engine.guards import (
     GUARDS,
+    LOADING_BIT,
     MEMORY_BIT,
     PAUSE_BIT,
     PROTECTED_BIT,
     QUEUE_BIT,
     guards_of,
 )
-from hypercache.engine.journal import Journal, ReplyGate, Sink
+from hypercache.engine.journal import BEYOND, Journal, ReplyGate, Sink, SinkFailure
 from hypercache.engine.latency import LatencyMonitor
 from hypercache.engine.pause import Pause, Postponed
 from hypercache.engine.registry import Registry
@@ -129,8 +129,14 @@ class Engine:
         self.pushes: list[object] = []
         self.resumed: list[Session] = []
         self.doomed: list[Session] = []
-        self.gated: deque[Session] = deque()
+        # Sessions with held replies, and how far the gates had let go when last looked at.
+        self.gated: dict[int, Session] = {}
+        self.released: i64 = 0
+        # The journal's offset at the last commit.
         self.round_offset: i64 = 0
+        # Amid the end of a round, or background work that an end of a round follows.
+        self.settling = False
+        self.stopping = False
 
         # Bits of the guards in force for everybody, and what the guards look at.
         self.armed: i64 = PROTECTED_BIT
@@ -153,6 +159,8 @@ class Engine:
         self.slow: i64 = self.slowlog.threshold
         # Sections that plugins add to INFO, by name.
         self.information: dict[str, Callable[[], Mapping[str, object]]] = {}
+        # What plugins share with their commands and with each other, by the plugin's name.
+        self.shared: dict[str, object] = {}
 
         # Statistics.
         self.time: i64 = clock.microseconds()
@@ -189,6 +197,7 @@ class Engine:
         session.authenticated = not self.password
         session.parser.max_bulk = self.max_bulk
         session.rearm()
+        session.closing = self.stopping
         return session
 
     def disconnect(self, session: Session) -> None:
@@ -200,7 +209,8 @@ class Engine:
             self.unwatch(session)
         parked = self.parked.pop(session.id, None)
         if parked is not None:
-            parked.over = True
+            self.timers.end(parked)
+        self.gated.pop(session.id, None)
         session.held = []
         session.queue = None
 
@@ -208,6 +218,21 @@ class Engine:
         """Close a client's connection at the end of this round, without waiting for it."""
         session.closing = True
         self.doomed.append(session)
+
+    def close_clients(self) -> None:
+        """Serve no further request: close each client once its replies have left."""
+        self.stopping = True
+        for session in list(self.sessions.values()):
+            session.closing = True
+            self.schedule(session)
+        self.end_round()
+
+    def set_loading(self, loading: bool) -> None:
+        """Tell clients, or no longer, that the data are not complete yet."""
+        if loading:
+            self.armed |= LOADING_BIT
+        else:
+            self.armed &= ~LOADING_BIT
 
     def set_password(self, password: str) -> None:
         """requirepass has changed; clients that are in stay in."""
@@ -524,17 +549,18 @@ class Engine:
         self.changes.journalled = True
 
     def remove_sink(self, sink: Sink) -> None:
-        """Send a sink nothing more; gates that depended on it alone are lifted."""
+        """Send a sink nothing more; gates that need it let nothing more pass."""
         self.journal.detach(sink)
         self.changes.journalled = bool(self.journal.sinks)
         self.gates_moved()
 
     def add_gate(self, gate: ReplyGate) -> None:
-        """Hold the replies to writes back until a gate has passed them."""
+        """Hold the replies to writes from now on back until a gate has passed them."""
+        gate.let_pass(self.round_offset)
         self.journal.gates.append(gate)
 
     def remove_gate(self, gate: ReplyGate) -> None:
-        """Lift a gate."""
+        """Lift a gate: what it alone has held may leave."""
         if gate in self.journal.gates:
             self.journal.gates.remove(gate)
         self.gates_moved()
@@ -558,7 +584,7 @@ class Engine:
         While another client is being served, going on is left to the end of the round.
         """
         session = parked.session
-        parked.over = True
+        self.timers.end(parked)
         del self.parked[session.id]
         session.blocked = False
         if error is not None:
@@ -613,13 +639,12 @@ class Engine:
             parked = self.timers.pop_due(self.time)
 
     def gates_moved(self) -> None:
-        """A sink is safe further than before: let replies go, and end waits.
+        """A sink is safe further than before, or gates have changed: let replies go.
 
-        Not to be called from `Sink.write`: the engine looks at the sinks after it anyway.
+        May be called at any moment; within a round it is left to the round's end.
         """
-        self.end_gate_waits()
-        self.release()
-        self.end_round()
+        if self.serving is None:
+            self.end_round()
 
     def end_gate_waits(self) -> bool:
         """Complete the waits for sinks that are over; True when there was one."""
@@ -646,28 +671,19 @@ class Engine:
 
     def end_round(self) -> None:
         """Commit, journal, and deliver what may leave."""
-        self.cycles += 1
-        if self.resumed:
+        if self.settling:
+            return
+        self.settling = True
+        try:
+            self.cycles += 1
             self.resume()
-        self.commit()
-        while self.gate_waits and self.end_gate_waits():
-            self.commit()  # what the clients that waited have executed since
-        self.round_offset = self.journal.offset
-        outgoing = self.outgoing
-        if outgoing:
-            self.outgoing = []
-            passed: i64 = self.journal.passed() if self.journal.gates else self.round_offset
-            for session in outgoing:
-                session.outgoing = False
-                if session.held or session.written > passed:
-                    self.hold(session)
-                else:
-                    session.outlet.deliver()
-        if self.doomed:
-            doomed = self.doomed
-            self.doomed = []
-            for session in doomed:
-                session.outlet.close()
+            self.commit()
+            while self.resumed or (self.gate_waits and self.end_gate_waits()):
+                self.resume()
+                self.commit()  # what the clients that waited have executed since
+            self.deliver()
+        finally:
+            self.settling = False
 
     def commit(self) -> None:
         """End the backend's unit and hand the journal to its sinks."""
@@ -677,21 +693,42 @@ class Engine:
                 self.backend.commit()
             except BackendError as error:
                 self.commit_failed(error)
-        self.journal.flush()
+        failures = self.journal.flush()
+        if failures:
+            self.sinks_failed(failures)
+        self.round_offset = self.journal.offset
+
+    def deliver(self) -> None:
+        """Let the round's replies leave, but those of the doomed and those behind a gate."""
+        passed: i64 = self.journal.passed() if self.journal.gates else BEYOND
+        outgoing = self.outgoing
+        if outgoing:
+            self.outgoing = []
+            for session in outgoing:
+                session.outgoing = False
+                if session.held or (session.written > passed and session.output):
+                    self.hold(session)
+                else:
+                    session.outlet.deliver()
+        if self.gated and passed != self.released:
+            self.release(passed)
+        self.released = passed
+        if self.doomed:
+            doomed = self.doomed
+            self.doomed = []
+            for session in doomed:
+                session.outlet.close()
 
     def hold(self, session: Session) -> None:
         """Keep a session's output back until the gates pass its last write."""
         chunks = session.take()
         if chunks:
             session.held.append(Held(session.written, chunks))
-            self.gated.append(session)
+            self.gated[session.id] = session
 
-    def release(self) -> None:
+    def release(self, passed: i64) -> None:
         """Let go what the gates have passed, in each session's order."""
-        passed: i64 = self.journal.passed()
-        waiting = self.gated
-        self.gated = deque()
-        for session in waiting:
+        for session in list(self.gated.values()):
             held = session.held
             count = 0
             while count < len(held) and held[count].offset <= passed:
@@ -699,18 +736,33 @@ class Engine:
                 count += 1
             if count:
                 session.held = held[count:]
+                if not session.held:
+                    del self.gated[session.id]
                 session.outlet.deliver()
-            if session.held:
-                self.gated.append(session)
 
     def commit_failed(self, error: BackendError) -> None:
         """The round is lost: undo it, and drop the clients that were told otherwise."""
         self.reporter.report("error", "commit_failed", {"error": str(error)})
         self.backend.rollback()
-        for session in self.outgoing:
+        self.journal.forget(self.round_offset)
+        for session in self.sessions.values():
             if session.written > self.round_offset:
-                session.take()
-                self.kill(session)
+                session.written = self.round_offset
+                if session.output:
+                    session.take()
+                    self.kill(session)
+
+    def sinks_failed(self, failures: list[SinkFailure]) -> None:
+        """Sinks have raised: they are out, and whoever added them has to know."""
+        self.changes.journalled = bool(self.journal.sinks)
+        for failure in failures:
+            tell = failure.sink.failed
+            if tell is None:
+                self.reporter.report(
+                    "error", "sink_failed", {"sink": failure.sink.name, "exception": failure.error}
+                )
+            else:
+                tell(failure.error)
 
     def is_over_output_limit(self, session: Session) -> bool:
         """Whether a client has left more unread than client-output-buffer-limit allows."""
@@ -757,9 +809,13 @@ class Engine:
             more = self.backend.reclaim(SLICE)
         if self.changes.frozen and self.time >= self.pause.until:
             self.end_pause()
-        if self.active_expire and not self.changes.frozen and self.expire_slices(until):
-            more = True
-        self.settle_background()
+        self.settling = True
+        try:
+            if self.active_expire and not self.changes.frozen and self.expire_slices(until):
+                more = True
+            self.settle_background()
+        finally:
+            self.settling = False
         return more
 
     def sample(self) -> None:
@@ -819,8 +875,5 @@ class Engine:
 
     def close(self) -> None:
         """Release the backend; nothing is served afterwards."""
-        if self.unit_open:
-            self.unit_open = False
-            self.backend.commit()
-        self.journal.flush()
+        self.commit()
         self.backend.close()

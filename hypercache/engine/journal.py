@@ -9,6 +9,7 @@ replicas": a client's replies leave once every gate has passed the offset of its
 ``appendfsync always``, quorum writes, WAIT and WAITAOF are all this one mechanism.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
@@ -19,6 +20,9 @@ from hypercache.keyspace.changes import Effect
 OTHER: Final = 0
 LOCAL_FILE: Final = 1
 REPLICA: Final = 2
+
+# An offset that nothing reaches.
+BEYOND: Final[i64] = 1 << 62
 
 
 class Record:
@@ -40,48 +44,82 @@ class Sink:
 
     ``safe`` is the offset up to which the records are safe with it: acknowledged by a
     replica, synced to a local file. ``synced`` is what a replica says it has synced to its own
-    file. Whoever moves them forward outside `write` calls `Engine.gates_moved`, so that
-    replies are let go.
+    file. Both start at 0, nothing, and only grow; whoever moves them outside `write` calls
+    `Engine.gates_moved`, so that replies are let go. ``since`` is the offset at which it was
+    attached: it gets the records after that. ``failed`` is told when `write` has raised.
     """
 
     name: str
     role: int
     safe: i64
     synced: i64
+    since: i64
+    failed: Callable[[Exception], None] | None
 
     def __init__(self, name: str, role: int = OTHER) -> None:
         self.name = name
         self.role = role
         self.safe = 0
         self.synced = 0
+        self.since = 0
+        self.failed = None
 
     def write(self, records: list[Record]) -> None:
-        """Take the records of a round, in order. Must not block nor raise for bad luck."""
+        """Take the records of a round, in order. Must not block nor change the list.
+
+        A sink that raises has lost records: it gets no more, and its gates stay shut.
+        """
         raise NotImplementedError
 
 
 class ReplyGate:
-    """Passed by offset n when at least ``needed`` of its sinks are safe up to n."""
+    """Passed by an offset once at least ``needed`` of its sinks are safe up to it.
 
-    def __init__(self, sinks: list[Sink], needed: int) -> None:
-        self.sinks = sinks
+    What has passed stays passed, whatever sinks come and go, and so does what was written
+    before the gate was there. A gate with fewer sinks than it needs lets nothing more pass:
+    whoever wants no gate any more removes the gate, not its sinks.
+    """
+
+    def __init__(self, sinks: list[Sink], needed: int = 1) -> None:
+        if needed < 1:
+            raise ValueError("a reply gate needs at least one sink to be safe")
+        self.sinks = list(sinks)
         self.needed = needed
+        self.is_shut = False
+        self._passed: i64 = 0
 
-    def passed(self) -> int:
+    def passed(self) -> i64:
         """The highest offset that has passed."""
-        if self.needed > len(self.sinks):
-            return -1
-        offsets: list[int] = [sink.safe for sink in self.sinks]
-        offsets.sort(reverse=True)
-        return offsets[self.needed - 1] if self.needed > 0 else 1 << 62
+        sinks = self.sinks
+        if not self.is_shut and len(sinks) >= self.needed:
+            if len(sinks) == 1:
+                self.let_pass(sinks[0].safe)
+            else:
+                offsets: list[int] = []
+                for sink in sinks:
+                    offsets.append(sink.safe)
+                offsets.sort(reverse=True)
+                self.let_pass(offsets[self.needed - 1])
+        return self._passed
 
-    def count(self, offset: i64) -> int:
-        """How many of the sinks are safe up to an offset."""
-        count = 0
-        for sink in self.sinks:
-            if sink.safe >= offset:
-                count += 1
-        return count
+    def let_pass(self, offset: i64) -> None:
+        """Let everything up to an offset pass, safe or not."""
+        if offset > self._passed:
+            self._passed = offset
+
+    def shut(self) -> None:
+        """Let nothing more pass, ever: what is held now must not be told as done."""
+        self.is_shut = True
+
+
+class SinkFailure:
+    """A sink that raised, and what."""
+
+    __slots__ = ("error", "sink")
+
+    def __init__(self, sink: Sink, error: Exception) -> None:
+        self.sink = sink
+        self.error = error
 
 
 class Journal:
@@ -99,14 +137,30 @@ class Journal:
         if self.sinks:
             self._records.append(Record(self.offset, effects))
 
-    def flush(self) -> None:
-        """Hand the round's records to every sink."""
+    def flush(self) -> list[SinkFailure]:
+        """Hand the round's records to every sink; those that raised are detached."""
+        failures: list[SinkFailure] = []
         records = self._records
         if not records:
-            return
+            return failures
         self._records = []
-        for sink in self.sinks:
-            sink.write(records)
+        for sink in list(self.sinks):
+            new = records
+            if records[0].offset <= sink.since:
+                new = [record for record in records if record.offset > sink.since]
+            if not new:
+                continue
+            try:
+                sink.write(new)
+            except Exception as error:  # noqa: BLE001 - a sink's bug must not end the round
+                self.detach(sink)
+                failures.append(SinkFailure(sink, error))
+        return failures
+
+    def forget(self, offset: i64) -> None:
+        """Drop the present round's records: its changes are undone. Go back to an offset."""
+        self._records = []
+        self.offset = offset
 
     def acknowledged(self, offset: i64) -> int:
         """How many replicas have everything up to an offset (WAIT)."""
@@ -133,23 +187,21 @@ class Journal:
         return any(sink.role == LOCAL_FILE and sink.safe >= offset for sink in self.sinks)
 
     def attach(self, sink: Sink) -> None:
-        """Add a sink; it sees what is journalled from now on."""
-        sink.safe = self.offset
-        sink.synced = self.offset
+        """Add a sink; it gets what is journalled from now on, and has nothing yet."""
+        sink.since = self.offset
         self.sinks.append(sink)
 
     def detach(self, sink: Sink) -> None:
-        """Remove a sink, also from every gate; a gate that has none left is lifted."""
-        self.sinks.remove(sink)
-        for gate in list(self.gates):
+        """Remove a sink, also from every gate; does nothing when it is not attached."""
+        if sink in self.sinks:
+            self.sinks.remove(sink)
+        for gate in self.gates:
             if sink in gate.sinks:
                 gate.sinks.remove(sink)
-                if not gate.sinks:
-                    self.gates.remove(gate)
 
-    def passed(self) -> int:
+    def passed(self) -> i64:
         """The offset up to which replies may leave."""
-        lowest = 1 << 62
+        lowest = BEYOND
         for gate in self.gates:
             offset = gate.passed()
             if offset < lowest:

@@ -25,7 +25,10 @@ class Outlet:
     """What a transport does for a session. Neither method may raise for bad luck."""
 
     def deliver(self) -> None:
-        """Send from ``session.output`` what can be sent now, and the rest when it can."""
+        """Take ``session.output``; send now what can be sent now, and the rest when it can.
+
+        All of it is taken at once: what comes after may have to wait for a reply gate.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
@@ -86,7 +89,7 @@ class Session(Context):
         engine.enter(self)
         try:
             postponed = self.postponed
-            if postponed is not None:
+            if postponed is not None and not self.closing:
                 self.postponed = None
                 engine.serve(self, postponed)
             while not self.closing and not self.blocked:

@@ -75,20 +75,19 @@ class Connection(Outlet):
                 return
             session.sent(sent)
             if sent == len(chunk):
-                if session.closing:
-                    self.close()
+                self.close_if_done()
                 return
             self.backlog.append(memoryview(chunk)[sent:])
             self.poller.watch(self, True)
             return
-        self.deliver_backlog()
-
-    def deliver_backlog(self) -> None:
-        """Send several chunks, or go on with what was left."""
-        session = self.session
         waiting = len(self.backlog) > 0
         for chunk in session.take():
             self.backlog.append(memoryview(chunk))
+        self.deliver_backlog(waiting)
+
+    def deliver_backlog(self, waiting: bool) -> None:
+        """Send from the backlog; ``waiting`` if the socket was not writable before."""
+        session = self.session
         budget: i64 = SEND_BYTES
         while self.backlog and budget > 0:
             sent = self._send_some()
@@ -104,8 +103,12 @@ class Connection(Outlet):
         elif not self.backlog:
             if waiting:
                 self.poller.watch(self, False)
-            if session.closing:
-                self.close()
+            self.close_if_done()
+
+    def close_if_done(self) -> None:
+        """Close a connection that is to end and has nothing left to send."""
+        if self.session.closing and not self.session.held:
+            self.close()
 
     def _send_some(self) -> i64:
         """Bytes that the kernel took: 0 when it takes none now, -1 when the client is gone."""
@@ -194,7 +197,7 @@ class Poller:
                 others.append(descriptor)
                 continue
             if mask & WRITABLE:
-                connection.deliver_backlog()
+                connection.deliver_backlog(True)
             if mask & ~WRITABLE:
                 connection.read()
         self.engine.end_round()

@@ -72,6 +72,8 @@ class Reactor:
         if accepting == self.accepting:
             return
         self.accepting = accepting
+        if self.poller.epoll.closed:
+            return
         for descriptor in self._listeners:
             if accepting:
                 self.poller.epoll.register(descriptor, READABLE)
@@ -128,7 +130,7 @@ class Reactor:
             session = connection.session
             idle = now - session.active
             if session.closing:
-                if idle > LINGER:
+                if idle > LINGER and not session.held:
                     connection.close()
             elif self.timeout > 0 and idle > self.timeout * 1_000_000:
                 if not session.blocked:

@@ -4,6 +4,7 @@ TLS, in-memory streams in tests and systems without epoll go this way; the sessi
 is the same one that the reactor drives.
 """
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -23,12 +24,19 @@ LARGE_READ_SIZE: Final = 262144
 class StreamOutlet(Outlet):
     """Wakes the task that sends, or cancels the connection's tasks."""
 
-    def __init__(self, scope: trio.CancelScope) -> None:
+    def __init__(self, engine: "Engine", scope: trio.CancelScope) -> None:
         self._scope = scope
         self.ready = trio.Event()
+        self.chunks: deque[bytes] = deque()
+        self.session: Session = engine.connect(self)
 
     def deliver(self) -> None:
+        self.chunks.extend(self.session.take())
         self.ready.set()
+
+    def is_done(self) -> bool:
+        """Whether the client is to end and has nothing left to get."""
+        return self.session.closing and not (self.chunks or self.session.held)
 
     def close(self) -> None:
         self._scope.cancel()
@@ -48,16 +56,15 @@ async def serve_stream(
     ``timeout`` is the idle time in seconds after which the client is disconnected, 0 never.
     """
     with trio.CancelScope() as scope:
-        outlet = StreamOutlet(scope)
-        session = engine.connect(outlet)
+        outlet = StreamOutlet(engine, scope)
+        session = outlet.session
         session.address = address
         session.local_address = local_address
         session.is_local = is_local
         try:
             async with stream, trio.open_nursery() as nursery:
-                nursery.start_soon(_send, session, outlet, stream, scope)
-                await _receive(engine, session, stream, timeout)
-                await _drain(session)
+                nursery.start_soon(_receive, outlet, engine, stream, timeout)
+                await _send(outlet, stream)
                 nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
             pass  # the client has gone: that is how connections end
@@ -66,37 +73,35 @@ async def serve_stream(
 
 
 async def _receive(
-    engine: "Engine", session: Session, stream: trio.abc.Stream, timeout: float
+    outlet: StreamOutlet, engine: "Engine", stream: trio.abc.Stream, timeout: float
 ) -> None:
+    """Execute what arrives until the client has gone, or is to go."""
+    session = outlet.session
     while not session.closing:
         size = min(max(session.parser.wanted, READ_SIZE), LARGE_READ_SIZE)
         with trio.CancelScope() as idle:
             if timeout > 0 and not session.blocked:
                 idle.deadline = trio.current_time() + timeout
             data = await stream.receive_some(size)
-        if idle.cancelled_caught or not data:
-            return
-        session.receive(bytes(data))
-        engine.end_round()
+        if idle.cancelled_caught:
+            outlet.close()
+        elif not data:
+            engine.disconnect(session)
+        else:
+            session.receive(bytes(data))
+            engine.end_round()
+    outlet.ready.set()
 
 
-async def _send(
-    session: Session, outlet: StreamOutlet, stream: trio.abc.Stream, scope: trio.CancelScope
-) -> None:
-    while True:
+async def _send(outlet: StreamOutlet, stream: trio.abc.Stream) -> None:
+    """Send what is delivered until the client is to go and has got everything."""
+    while not outlet.is_done():
         await outlet.ready.wait()
         outlet.ready = trio.Event()
-        for chunk in session.take():
+        while outlet.chunks:
+            chunk = outlet.chunks.popleft()
             with trio.move_on_after(SEND_DEADLINE) as deadline:
                 await stream.send_all(chunk)
             if deadline.cancelled_caught:
-                scope.cancel()  # how much was sent is unknown: the connection cannot go on
-                return
-            session.sent(len(chunk))
-
-
-async def _drain(session: Session) -> None:
-    """Give the last replies a moment to leave."""
-    with trio.move_on_after(1):
-        while session.output_bytes > 0:
-            await trio.sleep(0.005)
+                return  # how much was sent is unknown: the connection cannot go on
+            outlet.session.sent(len(chunk))
