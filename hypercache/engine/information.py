@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """What INFO says, section by section: names and values in Redis' words.
 
 Fields of things that this server does not have are shown where clients and monitoring are
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercache import __version__
 from hypercache.backend import NO_EXPIRE
+from hypercache.engine import session
 from hypercache.engine.guards import LOADING_BIT
 from hypercache.engine.usage import MemoryUsage, human, share, total_system_memory
 
@@ -63,8 +65,8 @@ _NOTHING_COUNTED: Final = (
 
 
 def is_compiled() -> bool:
-    """Whether the hot modules run compiled by mypyc; this module is one of them."""
-    return not __file__.endswith(".py")
+    """Whether the hot modules run compiled by mypyc."""
+    return not str(session.__file__).endswith(".py")
 
 
 def zeros(names: str) -> Fields:
@@ -128,9 +130,9 @@ def clients(engine: "Engine") -> Fields:
     """Who is connected."""
     largest_in = 0
     largest_out = 0
-    for session in engine.sessions.values():
-        largest_in = max(largest_in, session.parser.buffered())
-        largest_out = max(largest_out, session.output_bytes)
+    for each in engine.sessions.values():
+        largest_in = max(largest_in, each.parser.buffered())
+        largest_out = max(largest_out, each.output_bytes)
     return {
         "connected_clients": len(engine.sessions),
         "cluster_connections": 0,
