@@ -1,10 +1,11 @@
+# mypyc: interpreted
 """INFO: what the server says about itself."""
 
 from collections.abc import Mapping
 
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
-from hypercache.engine.information import LONG_SECTIONS, SECTIONS
+from hypercache.engine.information import HIDDEN_SECTIONS, LONG_SECTIONS, SECTIONS
 from hypercache.reply import Reply, Verbatim, printable
 
 
@@ -29,7 +30,7 @@ def info(context: Context, args: list[bytes]) -> Reply:
     parts: list[str] = []
     for name, section in SECTIONS.items():
         by_default = "default" in wanted and name not in LONG_SECTIONS
-        if whole or by_default or name in wanted:
+        if by_default or name in wanted or (whole and name not in HIDDEN_SECTIONS):
             fields = section(engine)
             if name in engine.information:
                 fields.update(engine.information[name]())

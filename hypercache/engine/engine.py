@@ -176,6 +176,11 @@ class Engine:
         self.output_limit_disconnections: i64 = 0
         self.query_limit_disconnections: i64 = 0
         self.cycles: i64 = 0
+        self.longest_cycle: i64 = 0
+        self.busiest_cycle: i64 = 0
+        self.cycle_began: i64 = 0
+        self.cycle_commands: i64 = 0
+        self.tick_microseconds: i64 = 0
         self.expire_microseconds: i64 = 0
         self.expire_time_caps: i64 = 0
         self.statistics = Statistics(self.time)
@@ -279,6 +284,8 @@ class Engine:
         self.writer.version = session.version
         self.time = self.clock.microseconds()
         session.active = self.time
+        if self.cycle_began == 0:
+            self.cycle_began = self.time
         self.changes.keep_access = session.no_touch
         self.open_unit()
 
@@ -675,7 +682,7 @@ class Engine:
             return
         self.settling = True
         try:
-            self.cycles += 1
+            self.count_cycle()
             self.resume()
             self.commit()
             while self.resumed or (self.gate_waits and self.end_gate_waits()):
@@ -684,6 +691,19 @@ class Engine:
             self.deliver()
         finally:
             self.settling = False
+
+    def count_cycle(self) -> None:
+        """Count a round, and remember the longest and the busiest."""
+        self.cycles += 1
+        if self.cycle_began > 0:
+            elapsed: i64 = self.time - self.cycle_began
+            if elapsed > self.longest_cycle:
+                self.longest_cycle = elapsed
+            executed: i64 = self.commands - self.cycle_commands
+            if executed > self.busiest_cycle:
+                self.busiest_cycle = executed
+            self.cycle_began = 0
+            self.cycle_commands = self.commands
 
     def commit(self) -> None:
         """End the backend's unit and hand the journal to its sinks."""
@@ -816,6 +836,7 @@ class Engine:
             self.settle_background()
         finally:
             self.settling = False
+        self.tick_microseconds += self.clock.microseconds() - self.time
         return more
 
     def sample(self) -> None:
@@ -841,6 +862,10 @@ class Engine:
         self.output_limit_disconnections = 0
         self.query_limit_disconnections = 0
         self.cycles = 0
+        self.longest_cycle = 0
+        self.busiest_cycle = 0
+        self.cycle_commands = 0
+        self.tick_microseconds = 0
         self.expire_microseconds = 0
         self.expire_time_caps = 0
         self.changes.hits = 0

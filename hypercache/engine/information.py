@@ -362,6 +362,16 @@ def mean_ttl(keyspace: "Keyspace") -> int:
     return sum(found) // len(found) if found else 0
 
 
+def debug(engine: "Engine") -> Fields:
+    """The rounds that took longest, in microseconds, and executed most."""
+    return {
+        "eventloop_duration_aof_sum": 0,
+        "eventloop_duration_cron_sum": engine.tick_microseconds,
+        "eventloop_duration_max": engine.longest_cycle,
+        "eventloop_cmd_per_cycle_max": engine.busiest_cycle,
+    }
+
+
 #: The sections of the core in the order in which INFO shows them.
 SECTIONS: Final[dict[str, Section]] = {
     "server": server,
@@ -377,6 +387,8 @@ SECTIONS: Final[dict[str, Section]] = {
     "latencystats": latencystats,
     "cluster": cluster,
     "keyspace": keyspace,
+    "debug": debug,
 }
-#: Those that INFO leaves out unless asked for them.
-LONG_SECTIONS: Final = frozenset(("commandstats", "latencystats"))
+#: Those that INFO leaves out unless asked for them, and those that even ``all`` leaves out.
+LONG_SECTIONS: Final = frozenset(("commandstats", "latencystats", "debug"))
+HIDDEN_SECTIONS: Final = frozenset(("debug",))

@@ -183,6 +183,15 @@ def test_rates_are_means_over_the_last_samples() -> None:
     assert fields(harness, "stats")["instantaneous_ops_per_sec"] == "0"
 
 
+def test_debug_comes_only_by_name() -> None:
+    harness = EngineHarness()
+    assert "Debug" not in titles(harness, "everything")
+    harness.first.send(b"PING\r\n" * 7)
+    found = fields(harness, "debug")
+    assert found["eventloop_cmd_per_cycle_max"] == "7"
+    assert found["eventloop_duration_max"] == "0", "the clock of the harness stands still"
+
+
 def test_persistence_counts_changes() -> None:
     harness = EngineHarness()
     harness.command("MSET", "a", 1, "b", 2)
