@@ -175,7 +175,7 @@ def hello(context: Context, args: list[bytes]) -> Reply:
             raise ErrorReply(f"ERR Syntax error in HELLO option '{printable(args[at])}'")
     if user is not None:
         log_in(context, user, password)
-    if not context.authenticated:
+    if context.engine.password and not context.authenticated:
         raise ErrorReply(_HELLO_STRANGER)
     if name is not None:
         context.name = name

@@ -113,6 +113,7 @@ def test_everybody_is_let_in_once_the_password_is_gone() -> None:
     stranger = harness.client()
     harness.engine.set_password("")
     assert stranger.command("PING") == "PONG"
+    assert isinstance(stranger.command("HELLO", 3), dict)
 
 
 def test_hello_describes_the_server() -> None:
