@@ -296,7 +296,7 @@ def say(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0, or 1 when a measurement failed, or 2 when none could begin."""
+    """The exit status: 0; 1 if a measurement failed or was interrupted; 2 if none could begin."""
     options = parse_arguments(arguments)
     try:
         if not shutil.which(options.redis_benchmark):
@@ -309,13 +309,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise_file_limit(max(options.connections, options.many_clients) + 2_000)
         with tempfile.TemporaryDirectory(prefix="hypercache-bench-") as folder:
             comparison = Comparison(options, specs, Path(folder))
-            comparison.run()
+            try:
+                comparison.run()
+            except KeyboardInterrupt:
+                comparison.failures.append("interrupted: only what was complete is shown")
     except BenchmarkError as error:
         say(f"benchmark: {error}")
         return 2
-    except KeyboardInterrupt:
-        say("benchmark: interrupted")
-        return 130
     print(comparison.report())
     if options.json:
         options.json.write_text(json.dumps(comparison.record(), indent=2) + "\n")
