@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """The COMMAND family: what this server's commands are, from their declarations."""
 
 from hypercache.engine.command import CATEGORIES, NO_MANDATORY_KEYS, Command, command

@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """CONFIG: the settings of a running server."""
 
 from hypercache.commands.arguments import SYNTAX_ERROR

@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """DEBUG: what tests and people who look for bugs need, and nobody else should use.
 
 The sub-commands are Redis' where it has them; CHECK is ours. They are no sub-commands in

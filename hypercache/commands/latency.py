@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """LATENCY: how long commands take, and what took too long."""
 
 from hypercache.engine.command import Command, command

@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """MEMORY: what keys and the server take."""
 
 import ctypes

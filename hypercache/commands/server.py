@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """The server as a whole: its time, its role, its end, and its name in large letters."""
 
 from typing import Final

@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """SLOWLOG: the commands that took long."""
 
 from hypercache.commands.arguments import misused

@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """A client in one line, as CLIENT LIST and CLIENT INFO show it."""
 
 from typing import Final

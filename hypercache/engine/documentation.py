@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """What COMMAND INFO and COMMAND DOCS answer, built from a command's declaration."""
 
 from hypercache.engine.command import (

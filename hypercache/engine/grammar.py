@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """The grammar in which a command declares its arguments, and the tree it is read into.
 
 A declaration begins with the name (one upper-case word, two for a sub-command), then come

@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """HELP of the container commands (CONFIG HELP, ...), and containers nobody declared.
 
 Both follow from the sub-commands' declarations.

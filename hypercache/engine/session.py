@@ -139,6 +139,10 @@ class Session(Context):
         self.output = []
         return chunks
 
+    def is_over(self) -> bool:
+        """Whether to close the connection when all that was delivered has been sent."""
+        return self.closing and not self.held
+
     def sent(self, count: i64) -> None:
         """The transport reports that ``count`` bytes have left."""
         self.output_bytes -= count

@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """What memory is used for: the figures behind INFO memory and the MEMORY command."""
 
 import os

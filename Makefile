@@ -1,0 +1,70 @@
+# make run    a server on 127.0.0.1:6379, from a fresh clone
+# make test   every test, compiled and interpreted
+# make bench  side by side with redis-server
+
+COMPILED := .venv
+INTERPRETED := .venv-interpreted
+SOURCES := pyproject.toml setup.py $(shell find hypercache backends plugins -name '*.py' 2>/dev/null)
+PEERS := redis-server redis-tools
+PYTEST_ARGS ?=
+
+.PHONY: run test test-compiled test-interpreted bench lint format docs soak tcl compiler peers clean
+
+run: $(COMPILED)/.ready
+	@mkdir -p data
+	$(COMPILED)/bin/hypercache serve configs/hypercache.yaml --bind 127.0.0.1 --port 6379 --dir data
+
+$(COMPILED)/.ready: $(SOURCES)
+	@.ci/venv $(COMPILED) auto
+
+$(COMPILED)/.dev: $(COMPILED)/.ready
+	@$(COMPILED)/bin/python -m pip install --quiet $$($(COMPILED)/bin/python .ci/extra.py dev)
+	@touch $@
+
+$(INTERPRETED)/.ready: $(SOURCES)
+	@.ci/venv $(INTERPRETED) interpreted
+
+$(INTERPRETED)/.dev: $(INTERPRETED)/.ready
+	@$(INTERPRETED)/bin/python -m pip install --quiet $$($(INTERPRETED)/bin/python .ci/extra.py dev)
+	@touch $@
+
+compiler:
+	@$(or $(PYTHON),python3) .ci/has_compiler.py || .ci/apt gcc libc6-dev python3-dev
+
+peers:
+	@.ci/apt $(PEERS)
+
+test: test-compiled test-interpreted
+
+test-compiled: compiler $(COMPILED)/.dev peers
+	@echo "== compiled"
+	@$(COMPILED)/bin/python -c "from hypercache.server import is_compiled; assert is_compiled()"
+	$(COMPILED)/bin/pytest $(PYTEST_ARGS)
+
+test-interpreted: $(INTERPRETED)/.dev peers
+	@echo "== interpreted"
+	$(INTERPRETED)/bin/pytest $(PYTEST_ARGS)
+
+soak: $(COMPILED)/.dev peers
+	HYPERCACHE_SOAK_SECONDS=$${HYPERCACHE_SOAK_SECONDS:-600} $(COMPILED)/bin/pytest -m soak --timeout 0
+
+bench: $(COMPILED)/.dev $(INTERPRETED)/.dev peers
+	$(COMPILED)/bin/python -m tests.benchmarks.compare $(BENCH_ARGS)
+
+tcl: $(COMPILED)/.dev
+	$(COMPILED)/bin/python tests/tcl/run.py $(TCL_ARGS)
+
+lint: $(INTERPRETED)/.dev
+	$(INTERPRETED)/bin/ruff check .
+	$(INTERPRETED)/bin/ruff format --check .
+	$(INTERPRETED)/bin/mypy
+
+format: $(INTERPRETED)/.dev
+	$(INTERPRETED)/bin/ruff check --fix .
+	$(INTERPRETED)/bin/ruff format .
+
+docs: $(INTERPRETED)/.dev
+	$(INTERPRETED)/bin/python docs/generate.py
+
+clean:
+	rm -rf $(COMPILED) $(INTERPRETED) build *.egg-info
