@@ -12,13 +12,13 @@ from typing import Final
 
 from hypercache.backend import NO_EXPIRE
 from hypercache.commands.arguments import misused
+from hypercache.commands.objects import encoding_of
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.session import Session
 from hypercache.keyspace import numbers
 from hypercache.keyspace.changes import SET
 from hypercache.keyspace.digest import NOTHING, digest_database, digest_value
-from hypercache.keyspace.encoding import encoding_of
 from hypercache.keyspace.glob import matches
 from hypercache.reply import OK, Attributed, ErrorReply, Members, Push, Reply, Verbatim, printable
 
