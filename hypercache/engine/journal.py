@@ -9,7 +9,7 @@ replicas": a client's replies leave once every gate has passed the offset of its
 ``appendfsync always``, quorum writes, WAIT and WAITAOF are all this one mechanism.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
@@ -80,10 +80,10 @@ class ReplyGate:
     whoever wants no gate any more removes the gate, not its sinks.
     """
 
-    def __init__(self, sinks: list[Sink], needed: int = 1) -> None:
+    def __init__(self, sinks: Sequence[Sink], needed: int = 1) -> None:
         if needed < 1:
             raise ValueError("a reply gate needs at least one sink to be safe")
-        self.sinks = list(sinks)
+        self.sinks: list[Sink] = list(sinks)
         self.needed = needed
         self.is_shut = False
         self._passed: i64 = 0

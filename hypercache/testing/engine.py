@@ -74,7 +74,7 @@ class HarnessClient(Outlet):
         chunks = self.session.take()
         self.session.sent(sum(map(len, chunks)))
         self._received += chunks
-        if self.session.closing:
+        if self.session.is_over():
             self.close()
 
     def close(self) -> None:

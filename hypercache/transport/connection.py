@@ -107,7 +107,7 @@ class Connection(Outlet):
 
     def close_if_done(self) -> None:
         """Close a connection that is to end and has nothing left to send."""
-        if self.session.closing and not self.session.held:
+        if self.session.is_over():
             self.close()
 
     def _send_some(self) -> i64:

@@ -36,7 +36,7 @@ class StreamOutlet(Outlet):
 
     def is_done(self) -> bool:
         """Whether the client is to end and has nothing left to get."""
-        return self.session.closing and not (self.chunks or self.session.held)
+        return self.session.is_over() and not self.chunks
 
     def close(self) -> None:
         self._scope.cancel()
