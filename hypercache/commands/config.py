@@ -5,6 +5,7 @@ from hypercache.commands.arguments import SYNTAX_ERROR
 from hypercache.config import ConfigError
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.engine.guards import LOADING_BIT
 from hypercache.reply import OK, ErrorReply, Reply, printable
 
 
@@ -46,8 +47,10 @@ def config_set(context: Context, args: list[bytes]) -> Reply:
     if len(args) % 2:
         raise ErrorReply(SYNTAX_ERROR)
     pairs = [(printable(args[at]), printable(args[at + 1])) for at in range(2, len(args), 2)]
+    engine = context.engine
+    loading = engine.armed & LOADING_BIT != 0
     try:
-        context.engine.configuration.set(pairs, local=context.is_local)
+        engine.configuration.set(pairs, local=context.is_local, loading=loading)
     except ConfigError as error:
         raise ErrorReply(str(error)) from None
     return OK

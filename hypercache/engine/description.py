@@ -3,10 +3,10 @@
 
 from typing import Final
 
+from hypercache.engine.buffers import client_memory
 from hypercache.engine.context import Context
 from hypercache.engine.guards import SUBSCRIBED_BIT
 from hypercache.engine.session import Session
-from hypercache.engine.usage import client_memory
 
 NORMAL: Final = "normal"
 PUBSUB: Final = "pubsub"

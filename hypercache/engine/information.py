@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from hypercache import __version__
 from hypercache.backend import NO_EXPIRE
 from hypercache.engine import session
+from hypercache.engine.buffers import ClientBuffers
 from hypercache.engine.guards import LOADING_BIT
 from hypercache.engine.usage import MemoryUsage, human, share, total_system_memory
 
@@ -128,17 +129,13 @@ def listeners(engine: "Engine") -> list[str]:
 
 def clients(engine: "Engine") -> Fields:
     """Who is connected."""
-    largest_in = 0
-    largest_out = 0
-    for each in engine.sessions.values():
-        largest_in = max(largest_in, each.parser.buffered())
-        largest_out = max(largest_out, each.output_bytes)
+    buffers = ClientBuffers(engine.sessions)
     return {
         "connected_clients": len(engine.sessions),
         "cluster_connections": 0,
         "maxclients": engine.configuration.settings.maxclients,
-        "client_recent_max_input_buffer": largest_in,
-        "client_recent_max_output_buffer": largest_out,
+        "client_recent_max_input_buffer": buffers.largest_input,
+        "client_recent_max_output_buffer": buffers.largest_output,
         "blocked_clients": len(engine.parked),
         "tracking_clients": 0,
         "clients_in_timeout_table": len(

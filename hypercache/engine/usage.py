@@ -4,7 +4,7 @@
 import os
 from typing import TYPE_CHECKING, Final
 
-from hypercache.engine.session import Session
+from hypercache.engine.buffers import ClientBuffers
 from hypercache.engine.statistics import resident_memory
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ class MemoryUsage:
         statistics = engine.statistics
         self.used = engine.used_memory()
         self.base = statistics.base_memory
-        self.clients = 0
-        for session in engine.sessions.values():
-            self.clients += client_memory(session)
+        self.clients = int(ClientBuffers(engine.sessions).total)
         self.accounted = self.base + self.used + self.clients
         self.resident = resident_memory()
         self.peak = max(statistics.peak_memory, self.used)
@@ -40,11 +38,6 @@ class MemoryUsage:
     def unaccounted(self) -> int:
         """Bytes of the process that are not accounted for; negative when some are swapped out."""
         return self.resident - self.accounted
-
-
-def client_memory(session: Session) -> int:
-    """Bytes of a client's buffers: requests not yet executed, replies not yet sent."""
-    return session.parser.buffered() + session.output_bytes + session.queue_bytes
 
 
 def total_system_memory() -> int:

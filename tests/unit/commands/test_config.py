@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hypercache.config import ConfigError, load
+from hypercache.engine.guards import LOADING_BIT
 from hypercache.testing.engine import EngineHarness
 from hypercache.testing.resp import ReplyError
 
@@ -64,6 +65,14 @@ def test_set_knows_who_is_local() -> None:
     assert harness.command("CONFIG", "SET", "dir", "/") == refused
     harness.first.session.is_local = True
     assert harness.command("CONFIG", "SET", "dir", str(Path.cwd())) == "OK"
+
+
+def test_some_settings_stay_while_data_are_loaded() -> None:
+    harness = EngineHarness()
+    harness.engine.armed |= LOADING_BIT
+    refused = harness.command("CONFIG", "SET", "appendonly", "yes")
+    assert refused == ReplyError("LOADING Redis is loading the dataset in memory")
+    assert harness.command("CONFIG", "SET", "hz", 20) == "OK"
 
 
 def test_set_undoes_what_a_subscriber_refuses() -> None:
