@@ -38,9 +38,12 @@ def alike(request: Request, ours: object, theirs: object) -> bool:
         return ours >= 0 and theirs >= 0 and abs(ours - theirs) <= CLOCKS[name]
     if name == b"RANDOMKEY":
         return isinstance(ours, bytes) and isinstance(theirs, bytes)
+    # INCRBYFLOAT leaves an object of its own (embstr) behind even where the result is a whole
+    # number; we look at the value, and take it for one of the shared numbers.
     if name == b"OBJECT ENCODING":
-        # INCRBYFLOAT leaves embstr behind even for a whole number; we look at the value.
         return (ours, theirs) == (b"int", b"embstr")
+    if name == b"OBJECT REFCOUNT":
+        return (ours, theirs) == (2147483647, 1)
     if isinstance(ours, list) and isinstance(theirs, list):
         if name == b"KEYS":
             return sorted(ours) == sorted(theirs)

@@ -2,7 +2,8 @@
 
 Keys and values come from small pools, so that commands meet the same keys again and again;
 the pools are made of the values at which implementations differ: the limits of 64-bit
-integers, numbers in unusual spellings, empty and binary strings.
+integers, numbers in unusual spellings, empty and binary strings. None is long: LCS takes the
+product of two lengths.
 
 Left out are the differences of clocks: a time to live is either long enough that nothing
 expires during a test, or `SHORT` (the test waits for its end), or over at once.
@@ -36,7 +37,7 @@ TEXTS = [
     b"a\r\nb",
     b"y" * 44,
     b"y" * 45,
-    b"z" * 1000,
+    b"z" * 200,
     "é".encode(),
 ]
 
@@ -47,7 +48,7 @@ INDEXES = st.sampled_from(
     [b"0", b"1", b"2", b"-1", b"-2", b"5", b"-5", b"100", b"-100", MAX, MIN, b"one", b"1.5"]
 )
 #: Offsets of SETRANGE: near, or past the 512 MB that a string may have.
-OFFSETS = st.sampled_from([b"0", b"1", b"3", b"10", b"2000", b"-1", b"536870912", MAX, b"x"])
+OFFSETS = st.sampled_from([b"0", b"1", b"3", b"10", b"300", b"-1", b"536870912", MAX, b"x"])
 DATABASES = st.sampled_from([b"0", b"1", b"2", b"15", b"16", b"-1", b"one", MAX])
 PATTERNS = st.sampled_from(
     [

@@ -106,9 +106,9 @@ def test_full_backlog(start_server: StartServer) -> None:
 
 
 def test_connections_that_come_and_go(server: ServerProcess) -> None:
-    """Three thousand short visits leave nothing behind."""
+    """Two thousand short visits leave nothing behind."""
     with stays_well(server, memory=16_000_000):
-        for number in range(3_000):
+        for number in range(2_000):
             client = connect(server)
             if number % 3:
                 assert client.call("PING") == "PONG"

@@ -47,7 +47,7 @@ class Bystander(threading.Thread):
 
 @contextmanager
 def stays_well(
-    server: ServerProcess, delay: float = 1.0, memory: int = 64 * MEGABYTE
+    server: ServerProcess, delay: float = 2.0, memory: int = 64 * MEGABYTE
 ) -> Iterator[None]:
     """While the block does its worst and after it, the server is as it was.
 
