@@ -119,7 +119,7 @@ class Hook(BeforeChange):
             value = entry.value
             before = value
             if isinstance(value, HashValue):
-                before = dict(value.items())
+                before = dict(sorted(value.items()))
             elif isinstance(value, StringValue):
                 before = value.read(0, value.length())
         self.seen.append(f"{database} {key.decode()} {before}")
