@@ -300,7 +300,7 @@ class Engine:
         self.serving = None
         if session.closing:
             self.schedule(session)
-        elif session.parser.buffered() > self.query_buffer_limit:
+        elif session.parser.buffered() + session.queue_bytes > self.query_buffer_limit:
             self.query_limit_disconnections += 1
             self.reporter.report(
                 "warning", "client_query_buffer_limit", {"client": session.address}
@@ -370,9 +370,10 @@ class Engine:
         if concerned & QUEUE_BIT:
             queue = session.queue
             if queue is not None:
-                queue.append(Queued(command, args))
-                for arg in args:
-                    session.queue_bytes += len(arg) + 33
+                if not (session.queue_failed or session.watch_broken):
+                    queue.append(Queued(command, args))
+                    for arg in args:
+                        session.queue_bytes += len(arg) + 33
                 return QUEUED
         return self.call(session, command, args)
 

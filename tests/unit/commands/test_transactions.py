@@ -131,3 +131,25 @@ def test_statistics_count_every_command(harness: EngineHarness) -> None:
         if (command := registry.get(name.encode())) is not None
     }
     assert calls == {"multi": 1, "exec": 1, "set": 1, "get": 1, "incr": 1}
+
+
+def test_a_transaction_that_must_fail_keeps_nothing(harness: EngineHarness) -> None:
+    other = harness.client()
+    harness.script("MULTI\nSET k v\nNONE\nSET k v")
+    assert len(harness.first.session.queue or []) == 1
+    harness.script("DISCARD\nWATCH k\nMULTI\nSET k v")
+    other.command("SET", "k", "w")
+    harness.command("SET", "k", "v")
+    assert len(harness.first.session.queue or []) == 1
+    assert harness.command("EXEC") is None
+
+
+def test_a_queue_is_bounded_like_a_request(harness: EngineHarness) -> None:
+    harness.engine.query_buffer_limit = 10_000
+    harness.command("MULTI")
+    for _ in range(8):
+        assert harness.command("SET", "k", bytes(1000)) == "QUEUED"
+    assert not harness.first.closed
+    for _ in range(2):
+        harness.command("SET", "k", bytes(1000))
+    assert harness.first.closed
