@@ -31,43 +31,24 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
         chunks = len(context.output)
         memory = client_memory(context)
     command = context.last_command
-    fields = [
-        ("id", str(context.id)),
-        ("addr", context.address),
-        ("laddr", context.local_address),
-        ("fd", str(descriptor)),
-        ("name", text(context.name)),
-        ("age", str((now - context.created) // 1_000_000)),
-        ("idle", str((now - context.active) // 1_000_000)),
-        ("flags", client_flags(context)),
-        ("db", str(context.db.index)),
-        ("sub", "0"),
-        ("psub", "0"),
-        ("ssub", "0"),
-        ("multi", str(-1 if context.queue is None else len(context.queue))),
-        ("qbuf", str(buffered)),
-        ("qbuf-free", "0"),
-        ("argv-mem", str(sum([len(arg) for arg in args]))),
-        ("multi-mem", str(context.queue_bytes)),
-        ("rbs", "0"),
-        ("rbp", "0"),
-        ("obl", "0"),
-        ("oll", str(chunks)),
-        ("omem", str(unsent)),
-        ("tot-mem", str(memory + request_size(args))),
-        ("events", "rw" if unsent else "r"),
-        ("cmd", "NULL" if command is None else text(command.name)),
-        ("user", context.user),
-        ("redir", "-1"),
-        ("resp", str(context.version)),
-        ("lib-name", text(context.library_name)),
-        ("lib-ver", text(context.library_version)),
-    ]
-    line = " ".join([f"{name}={value}" for name, value in fields])
+    line = (
+        f"id={context.id} addr={context.address} laddr={context.local_address} fd={descriptor}"
+        f" name={text(context.name)} age={(now - context.created) // 1_000_000}"
+        f" idle={(now - context.active) // 1_000_000} flags={client_flags(context)}"
+        f" db={context.db.index} sub=0 psub=0 ssub=0"
+        f" multi={-1 if context.queue is None else len(context.queue)}"
+        f" qbuf={buffered} qbuf-free=0 argv-mem={sum(map(len, args))}"
+        f" multi-mem={context.queue_bytes} rbs=0 rbp=0 obl=0 oll={chunks} omem={unsent}"
+        f" tot-mem={memory + request_size(args)} events={'rw' if unsent else 'r'}"
+        f" cmd={'NULL' if command is None else text(command.name)} user={context.user}"
+        f" redir=-1 resp={context.version} lib-name={text(context.library_name)}"
+        f" lib-ver={text(context.library_version)}"
+    )
     return line.encode("utf-8", "surrogateescape")
 
 
 def text(data: bytes) -> str:
+    """Bytes of a client as text that can be turned back."""
     return data.decode("utf-8", "surrogateescape")
 
 
