@@ -65,14 +65,27 @@ class Connection:
         self.compare((b"RESET",))
         self._queue.clear()
         if protocol == 3:
-            self._both((b"HELLO", b"3"))
+            self.send((b"HELLO", b"3"))
+            self._ours.read_frame()
+            self._theirs.read_frame()
 
     def compare(self, request: Request) -> tuple[object, bool]:
-        """Send a request to both; AssertionError if the replies differ.
+        """Send a request to both and `judge` the replies."""
+        self.send(request)
+        return self.judge(request)
+
+    def send(self, *requests: Request) -> None:
+        """Send requests to both in one piece."""
+        data = b"".join(encode(*request) for request in requests)
+        self._ours.send(data)
+        self._theirs.send(data)
+
+    def judge(self, request: Request) -> tuple[object, bool]:
+        """Read the replies to a request; AssertionError if they differ.
 
         Returns redis-server's reply, and whether it may have left a key that ends soon.
         """
-        our_frame, their_frame = self._both(request)
+        our_frame, their_frame = self._ours.read_frame(), self._theirs.read_frame()
         reply = decode(their_frame)
         executed = [request]
         if reply == "QUEUED":
@@ -89,12 +102,6 @@ class Connection:
         """Close both."""
         self._ours.close()
         self._theirs.close()
-
-    def _both(self, request: Request) -> tuple[bytes, bytes]:
-        data = encode(*request)
-        self._ours.send(data)
-        self._theirs.send(data)
-        return self._ours.read_frame(), self._theirs.read_frame()
 
     @staticmethod
     def _alike(request: Request, executed: list[Request], ours: object, theirs: object) -> bool:
@@ -117,19 +124,30 @@ class Rivals:
 
     def play(self, protocol: int, steps: Sequence[tuple[int, Request]]) -> None:
         """Run a sequence from scratch and compare every reply, then all that is stored."""
-        self._observer.compare((b"FLUSHALL",))
-        for connection in self._connections:
-            connection.reset(protocol)
+        self._begin(protocol)
         for number, request in steps:
             _, soon = self._connections[number].compare(request)
             if soon:
                 self._let_keys_end()
         self._compare_contents()
 
+    def play_at_once(self, protocol: int, requests: Sequence[Request]) -> None:
+        """Send a sequence in one piece and compare likewise; no key may end in a moment."""
+        self._begin(protocol)
+        self._connections[0].send(*requests)
+        for request in requests:
+            self._connections[0].judge(request)
+        self._compare_contents()
+
     def close(self) -> None:
         """Close all connections."""
         for connection in (*self._connections, self._observer):
             connection.close()
+
+    def _begin(self, protocol: int) -> None:
+        self._observer.compare((b"FLUSHALL",))
+        for connection in self._connections:
+            connection.reset(protocol)
 
     def _let_keys_end(self) -> None:
         """Wait until short-lived keys are over on both sides, and have them removed."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from hypercache.testing.server import ServerProcess
-from tests.differential.rivals import Rivals
+from tests.differential.rivals import Rivals, ends_soon
 from tests.differential.strategies import (
     COMMANDS,
     EXPIRY,
@@ -35,6 +35,7 @@ Step = tuple[int, Request]
 
 PROTOCOLS = st.sampled_from([2, 3])
 SIMPLE = st.one_of(request("GET", KEY), request("SET", KEY, VALUE), request("DEL", KEY))
+LASTING = COMMANDS.filter(lambda request: not ends_soon(request))
 
 
 def steps(commands: SearchStrategy[Request], most: int) -> SearchStrategy[list[Step]]:
@@ -83,19 +84,31 @@ def test_all_commands(rivals: Rivals, protocol: int, sequence: list[Step]) -> No
     rivals.play(protocol, sequence)
 
 
+@bounded(150)
+@given(protocol=PROTOCOLS, requests=st.lists(LASTING, min_size=1, max_size=60))
+def test_pipelines(rivals: Rivals, protocol: int, requests: list[Request]) -> None:
+    rivals.play_at_once(protocol, requests)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(SOAK_SECONDS + 300)
 def test_soak(server: ServerProcess, peer: ServerProcess) -> None:
     """New examples until the time is over."""
     rivals = Rivals(server, peer)
-    bounds = settings(bounded(500), derandomize=False, database=None)
+    bounds = settings(bounded(200), derandomize=False, database=None)
 
     @bounds
     @given(protocol=PROTOCOLS, sequence=steps(COMMANDS, 60))
     def play(protocol: int, sequence: list[Step]) -> None:
         rivals.play(protocol, sequence)
 
+    @bounds
+    @given(protocol=PROTOCOLS, requests=st.lists(LASTING, min_size=20, max_size=100))
+    def play_at_once(protocol: int, requests: list[Request]) -> None:
+        rivals.play_at_once(protocol, requests)
+
     deadline = time.monotonic() + SOAK_SECONDS
     while time.monotonic() < deadline:
         play()
+        play_at_once()
     rivals.close()
