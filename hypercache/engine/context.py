@@ -32,6 +32,9 @@ class Queued:
         self.args = args
 
 
+#: A key in a database.
+Place = tuple[int, bytes]
+
 # What WATCH found under a key. `EXPIRED` is past its deadline, though not removed yet.
 ABSENT: Final = 0
 PRESENT: Final = 1
@@ -39,16 +42,15 @@ EXPIRED: Final = 2
 
 
 class Watched:
-    """A key under WATCH, and what was there: one of `ABSENT`, `PRESENT` and `EXPIRED`.
+    """A client that watches a key, and what was there: `ABSENT`, `PRESENT` or `EXPIRED`.
 
     As long as nothing has broken the watch, nothing but time has changed this.
     """
 
-    __slots__ = ("database", "key", "state")
+    __slots__ = ("context", "state")
 
-    def __init__(self, database: int, key: bytes, state: int) -> None:
-        self.database = database
-        self.key = key
+    def __init__(self, context: "Context", state: int) -> None:
+        self.context = context
         self.state = state
 
 
@@ -89,7 +91,7 @@ class Context:
         self.queue_failed = False
         self.in_exec = False
         self.watch_broken = False
-        self.watched: list[Watched] = []
+        self.watched: dict[Place, Watched] = {}
         # Journal offset after this client's last write: what WAIT and reply gates look at.
         self.written: i64 = 0
         # Parked: waiting for something (see hypercache.engine.waiting).

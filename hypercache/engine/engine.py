@@ -111,7 +111,7 @@ class Engine:
             for index, store in enumerate(backend.open(databases))
         ]
         self.journal = Journal()
-        self.watches = Watches(self.changes, self.keyspaces)
+        self.watches = Watches(self.keyspaces)
         self.observers: list[ChangeObserver] = []
         self.slowlog = SlowLog()
         self.latency = LatencyMonitor()

@@ -186,7 +186,7 @@ def test_reset_makes_a_connection_as_good_as_new() -> None:
     assert client.command("RESET") == "RESET"
     session = client.session
     assert session.queue is None
-    assert session.watched == []
+    assert session.watched == {}
     assert (session.db.index, session.version, session.name) == (0, 2, b"")
     assert (session.no_evict, session.no_touch, session.authenticated) == (False, False, False)
     assert session.library_name == b"library", "the library behind it is the same"
