@@ -97,7 +97,9 @@ async def test_commands_are_there_while_the_plugin_is(autojump_clock: MockClock)
     module = sys.modules[sample_plugin.__name__]
     count = harness.command("COMMAND", "COUNT")
     async with supervised(harness, {"a": registering(lambda host: host.add_commands(module))}):
-        [info] = harness.command("COMMAND", "INFO", "ledger.mark")  # type: ignore[misc]
+        reply = harness.command("COMMAND", "INFO", "ledger.mark")
+        assert isinstance(reply, list)
+        [info] = reply
         assert info[:2] == [b"ledger.mark", 3]
         assert {"write", "denyoom", "module"} == set(info[2])
         assert info[3:6] == [1, 1, 1]
