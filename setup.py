@@ -9,9 +9,11 @@ import os
 import shutil
 import sys
 import sysconfig
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_ext import build_ext
 
 # Everything on the path of a command, from the bytes to the reply. Modules with
 # async functions, attrs classes or plain start-up work stay interpreted.
@@ -59,7 +61,30 @@ def extensions() -> list[object]:
             raise
         sys.stderr.write("mypyc is not available: installing pure Python\n")
         return []
-    return list(mypycify(hot_modules(), opt_level="3", debug_level="0", group_name="hypercache"))
+    return list(
+        mypycify(
+            hot_modules(),
+            opt_level="2",
+            debug_level="0",
+            group_name="hypercache",
+            multi_file=True,
+        )
+    )
 
 
-setup(ext_modules=extensions())
+class ParallelBuild(build_ext):
+    """Compiles the C files of the extension on all processors at once."""
+
+    def build_extensions(self) -> None:
+        compile_some = self.compiler.compile
+
+        def compile_all(sources: list[str], *args: object, **options: object) -> list[str]:
+            with ThreadPool() as pool:
+                parts = pool.map(lambda each: compile_some([each], *args, **options), sources)
+            return [result for part in parts for result in part]
+
+        self.compiler.compile = compile_all
+        super().build_extensions()
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": ParallelBuild})
