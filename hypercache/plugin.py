@@ -26,8 +26,8 @@ import trio
 
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
-from hypercache.engine.engine import ChangeObserver
 from hypercache.engine.journal import LOCAL_FILE, OTHER, REPLICA, Record, ReplyGate, Sink
+from hypercache.engine.settlement import ChangeObserver
 from hypercache.engine.waiting import Wait
 from hypercache.keyspace.changes import BeforeChange, Effect, Touch
 from hypercache.reply import OK, ErrorReply, Reply

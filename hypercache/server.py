@@ -124,7 +124,7 @@ class Server:
         self._stop = trio.Event()
         self._timers_changed = trio.Event()
         self.engine.shutdown = self.request_stop
-        self.engine.timers_changed = self._wake_timekeeper
+        self.engine.waits.timers_changed = self._wake_timekeeper
         wire(self)
 
     def _rename_commands(self, registry: Registry) -> None:
@@ -324,10 +324,10 @@ class Server:
         while True:
             period = 1 / self.settings.hz
             await trio.sleep(period)
-            while engine.tick(TICK_BUDGET):
+            while engine.background.tick(TICK_BUDGET):
                 engine.end_round()
                 await trio.lowlevel.checkpoint()
-            engine.sample()
+            engine.background.sample()
             engine.end_round()
             since_sweep += period
             if since_sweep >= 1:
@@ -337,7 +337,7 @@ class Server:
 
     def _collect_garbage(self) -> None:
         """Look for cycles in a quiet moment; survivors are not looked at again."""
-        if gc.get_count()[0] > GARBAGE and self.engine.is_idle():
+        if gc.get_count()[0] > GARBAGE and self.engine.counters.is_idle():
             gc.collect(0)
             gc.freeze()
 
@@ -346,11 +346,11 @@ class Server:
         engine = self.engine
         while True:
             self._timers_changed = trio.Event()
-            deadline = engine.timers.next_deadline()
+            deadline = engine.waits.timers.next_deadline()
             seconds = float("inf")
             if deadline >= 0:
                 seconds = max(deadline - engine.clock.microseconds(), 0) / 1_000_000
             with trio.move_on_after(seconds):
                 await self._timers_changed.wait()
-            engine.run_timers()
+            engine.waits.run_timers()
             engine.end_round()

@@ -30,10 +30,10 @@ def wire(server: "Server") -> None:
 
     def limits() -> None:
         normal = settings.client_output_buffer_limit.normal
-        engine.hard_limit = normal.hard
-        engine.soft_limit = normal.soft
-        engine.soft_seconds = normal.seconds
-        engine.limits_output = normal.hard > 0 or normal.soft > 0
+        engine.delivery.hard_limit = normal.hard
+        engine.delivery.soft_limit = normal.soft
+        engine.delivery.soft_seconds = normal.seconds
+        engine.delivery.limits_output = normal.hard > 0 or normal.soft > 0
 
     def max_bulk() -> None:
         engine.max_bulk = settings.proto_max_bulk_len

@@ -99,9 +99,9 @@ def client_list(context: Context, args: list[bytes]) -> Reply:
 
 def living(engine: Engine) -> list[Session]:
     """The connected clients, without those just killed."""
-    if not engine.doomed:
+    if not engine.delivery.doomed:
         return list(engine.sessions.values())
-    doomed = {session.id for session in engine.doomed}
+    doomed = {session.id for session in engine.delivery.doomed}
     return [session for session in engine.sessions.values() if session.id not in doomed]
 
 
@@ -323,7 +323,7 @@ def client_kill(context: Context, args: list[bytes]) -> Reply:
         if not meant.fits(session):
             continue
         if session is not context:
-            context.engine.kill(session)
+            context.engine.delivery.kill(session)
         elif meant.spares_self:
             continue
         else:

@@ -32,10 +32,10 @@ def client_unblock(context: Context, args: list[bytes]) -> Reply:
             error = ErrorReply(_UNBLOCKED)
         elif reason != b"timeout":
             raise ErrorReply("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
-    parked = context.engine.parked.get(parse_integer(args[2]))
+    parked = context.engine.waits.parked.get(parse_integer(args[2]))
     if parked is None:
         return 0
-    context.engine.complete(parked, error)
+    context.engine.waits.complete(parked, error)
     return 1
 
 
@@ -63,7 +63,7 @@ def client_pause(context: Context, args: list[bytes]) -> Reply:
     engine = context.engine
     if timeout > _LONGEST_PAUSE:
         raise ErrorReply("ERR timeout is out of range")
-    engine.pause_clients(engine.time + timeout * 1000, mode == b"write")
+    engine.waits.pause_clients(engine.time + timeout * 1000, mode == b"write")
     return OK
 
 
@@ -77,5 +77,5 @@ def client_pause(context: Context, args: list[bytes]) -> Reply:
     summary="Go on with the requests that CLIENT PAUSE has postponed.",
 )
 def client_unpause(context: Context, args: list[bytes]) -> Reply:
-    context.engine.end_pause()
+    context.engine.waits.end_pause()
     return OK

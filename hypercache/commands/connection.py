@@ -214,7 +214,7 @@ def reset(context: Context, args: list[bytes]) -> Reply:
     """What names the client's library stays: it is the same library behind the connection."""
     engine = context.engine
     context.set_queueing(False)
-    engine.unwatch(context)
+    engine.settlement.unwatch(context)
     context.select(0)
     context.set_version(2)
     context.user = "default"

@@ -89,12 +89,12 @@ def sleep(context: Context, args: list[bytes]) -> Reply:
 
 
 def set_active_expire(context: Context, args: list[bytes]) -> Reply:
-    context.engine.active_expire = is_set(args[0])
+    context.engine.background.active_expire = is_set(args[0])
     return OK
 
 
 def pause_cron(context: Context, args: list[bytes]) -> Reply:
-    context.engine.background = not is_set(args[0])
+    context.engine.background.enabled = not is_set(args[0])
     return OK
 
 

@@ -43,7 +43,7 @@ def discard(context: Context, args: list[bytes]) -> Reply:
 def leave(context: Context) -> None:
     """End the transaction, whatever becomes of it."""
     context.set_queueing(False)
-    context.engine.unwatch(context)
+    context.engine.settlement.unwatch(context)
 
 
 @command(
@@ -61,7 +61,7 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
         raise ErrorReply("ERR EXEC without MULTI")
     engine = context.engine
     failed = context.queue_failed
-    broken = context.watch_broken or engine.watches.has_expired_key(context)
+    broken = context.watch_broken or engine.settlement.watches.has_expired_key(context)
     leave(context)
     if failed:
         raise ErrorReply(_ABORTED)
@@ -73,7 +73,7 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
         reply = engine.call(context, queued.command, queued.args)
         # Nobody waits inside a transaction: it is as if the time were up already.
         replies.append(reply.reply(engine) if isinstance(reply, Wait) else reply)
-    engine.end_transaction(context)
+    engine.settlement.end_transaction(context)
     return replies
 
 
@@ -91,7 +91,7 @@ def watch(context: Context, args: list[bytes]) -> Reply:
         raise ErrorReply("ERR WATCH inside MULTI is not allowed")
     if not context.watch_broken:
         for key in args[1:]:
-            context.engine.watch(context, key)
+            context.engine.settlement.watch(context, key)
     return OK
 
 
@@ -104,5 +104,5 @@ def watch(context: Context, args: list[bytes]) -> Reply:
     summary="Watch no key any more.",
 )
 def unwatch(context: Context, args: list[bytes]) -> Reply:
-    context.engine.unwatch(context)
+    context.engine.settlement.unwatch(context)
     return OK

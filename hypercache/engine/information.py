@@ -136,10 +136,10 @@ def clients(engine: "Engine") -> Fields:
         "maxclients": engine.configuration.settings.maxclients,
         "client_recent_max_input_buffer": buffers.largest_input,
         "client_recent_max_output_buffer": buffers.largest_output,
-        "blocked_clients": len(engine.parked),
+        "blocked_clients": len(engine.waits.parked),
         "tracking_clients": 0,
         "clients_in_timeout_table": len(
-            [parked for parked in engine.parked.values() if parked.wait.deadline > 0]
+            [parked for parked in engine.waits.parked.values() if parked.wait.deadline > 0]
         ),
         "total_blocking_keys": 0,
         "total_blocking_keys_on_nokey": 0,
@@ -218,26 +218,26 @@ def stats(engine: "Engine") -> Fields:
     changes = engine.changes
     cycles = statistics.cycles.mean()
     fields: Fields = {
-        "total_connections_received": engine.connections,
-        "total_commands_processed": engine.commands,
+        "total_connections_received": engine.counters.connections,
+        "total_commands_processed": engine.counters.commands,
         "instantaneous_ops_per_sec": statistics.commands.mean(),
-        "total_net_input_bytes": engine.bytes_in,
-        "total_net_output_bytes": engine.bytes_out,
+        "total_net_input_bytes": engine.counters.bytes_in,
+        "total_net_output_bytes": engine.counters.bytes_out,
         "instantaneous_input_kbps": f"{statistics.bytes_in.mean() / 1024:.2f}",
         "instantaneous_output_kbps": f"{statistics.bytes_out.mean() / 1024:.2f}",
         "instantaneous_input_repl_kbps": "0.00",
         "instantaneous_output_repl_kbps": "0.00",
-        "rejected_connections": engine.rejected_connections,
+        "rejected_connections": engine.counters.rejected_connections,
         "expired_keys": changes.expired,
         "expired_stale_perc": "0.00",
-        "expired_time_cap_reached_count": engine.expire_time_caps,
-        "expire_cycle_cpu_milliseconds": engine.expire_microseconds // 1000,
+        "expired_time_cap_reached_count": engine.counters.expire_time_caps,
+        "expire_cycle_cpu_milliseconds": engine.counters.expire_microseconds // 1000,
         "keyspace_hits": changes.hits,
         "keyspace_misses": changes.misses,
-        "total_error_replies": engine.error_replies,
-        "client_query_buffer_limit_disconnections": engine.query_limit_disconnections,
-        "client_output_buffer_limit_disconnections": engine.output_limit_disconnections,
-        "eventloop_cycles": engine.cycles,
+        "total_error_replies": engine.counters.error_replies,
+        "client_query_buffer_limit_disconnections": engine.counters.query_limit_disconnections,
+        "client_output_buffer_limit_disconnections": engine.counters.output_limit_disconnections,
+        "eventloop_cycles": engine.counters.cycles,
         "eventloop_duration_sum": statistics.loop_work(),
         "eventloop_duration_cmd_sum": sum([each.microseconds for each in engine.registry.every()]),
         "instantaneous_eventloop_cycles_per_sec": cycles,
@@ -303,8 +303,8 @@ def commandstats(engine: "Engine") -> Fields:
 def errorstats(engine: "Engine") -> Fields:
     """Error replies by their code."""
     fields: Fields = {}
-    for code in sorted(engine.errors):
-        fields[f"errorstat_{code.translate(_UNSAFE)}"] = f"count={engine.errors[code]}"
+    for code in sorted(engine.counters.errors):
+        fields[f"errorstat_{code.translate(_UNSAFE)}"] = f"count={engine.counters.errors[code]}"
     return fields
 
 
@@ -363,9 +363,9 @@ def debug(engine: "Engine") -> Fields:
     """The rounds that took longest, in microseconds, and executed most."""
     return {
         "eventloop_duration_aof_sum": 0,
-        "eventloop_duration_cron_sum": engine.tick_microseconds,
-        "eventloop_duration_max": engine.longest_cycle,
-        "eventloop_cmd_per_cycle_max": engine.busiest_cycle,
+        "eventloop_duration_cron_sum": engine.counters.tick_microseconds,
+        "eventloop_duration_max": engine.counters.longest_cycle,
+        "eventloop_cmd_per_cycle_max": engine.counters.busiest_cycle,
     }
 
 

@@ -75,7 +75,7 @@ class Session(Context):
     def receive(self, data: bytes) -> None:
         """Execute every complete request in the bytes received so far."""
         engine = self.engine
-        engine.bytes_in += len(data)
+        engine.counters.bytes_in += len(data)
         self.bytes_in += len(data)
         self.parser.feed(data)
         if not self.blocked:
@@ -114,8 +114,8 @@ class Session(Context):
             self.output_bytes += size
             if not self.outgoing:
                 self.outgoing = True
-                engine.outgoing.append(self)
-            if engine.limits_output and engine.is_over_output_limit(self):
+                engine.delivery.outgoing.append(self)
+            if engine.delivery.limits_output and engine.delivery.is_over_output_limit(self):
                 self.closing = True
 
     def push(self, value: object) -> None:
@@ -129,9 +129,9 @@ class Session(Context):
         chunk = encode(value, self.version)
         self.output.append(chunk)
         self.output_bytes += len(chunk)
-        self.engine.schedule(self)
-        if self.engine.limits_output and self.engine.is_over_output_limit(self):
-            self.engine.kill(self)
+        self.engine.delivery.schedule(self)
+        if self.engine.delivery.limits_output and self.engine.delivery.is_over_output_limit(self):
+            self.engine.delivery.kill(self)
 
     def take(self) -> list[bytes]:
         """The chunks ready to be sent, which become the transport's."""
@@ -147,7 +147,7 @@ class Session(Context):
         """The transport reports that ``count`` bytes have left."""
         self.output_bytes -= count
         self.bytes_out += count
-        self.engine.bytes_out += count
+        self.engine.counters.bytes_out += count
 
     def set_version(self, version: int) -> None:
         """Speak RESP2 or RESP3 from the reply to this very request on."""

@@ -11,8 +11,9 @@ import trio
 
 from hypercache.backend import Entry
 from hypercache.engine.command import declared_in
-from hypercache.engine.engine import ChangeObserver, Engine
+from hypercache.engine.engine import Engine
 from hypercache.engine.journal import ReplyGate, Sink
+from hypercache.engine.settlement import ChangeObserver
 from hypercache.keyspace.changes import BeforeChange, Touch
 from hypercache.observability.logs import get_logger
 from hypercache.plugin import PluginLog
@@ -96,8 +97,8 @@ class Host:
 
     def add_observer(self, observer: ChangeObserver) -> None:
         guarded = _GuardedObserver(self, observer)
-        self._engine.observe(guarded)
-        self._undo.append(lambda: self._engine.unobserve(guarded))
+        self._engine.settlement.observe(guarded)
+        self._undo.append(lambda: self._engine.settlement.unobserve(guarded))
 
     def add_commands(self, module: ModuleType) -> None:
         self._engine.add_commands(declared_in(module.__name__), self._name)

@@ -166,12 +166,12 @@ class EngineHarness:
     def advance(self, milliseconds: int) -> None:
         """Let time pass, and end the waits whose deadline has come."""
         self.clock.now += milliseconds * 1000
-        self.engine.run_timers()
+        self.engine.waits.run_timers()
         self.end_round()
 
     def tick(self) -> None:
         """Let the engine do its background work (active expiry, freeing) until none is left."""
-        while self.engine.tick(1):
+        while self.engine.background.tick(1):
             pass
         self.end_round()
 

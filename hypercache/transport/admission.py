@@ -36,10 +36,10 @@ class Door:
     def refusal(self, engine: "Engine", is_local: bool) -> bytes | None:
         """What a new client is told before its connection is closed; None when it is let in."""
         if len(engine.sessions) >= self.max_clients:
-            engine.rejected_connections += 1
+            engine.counters.rejected_connections += 1
             return TOO_MANY
         if self.protected_mode and not is_local and not engine.password:
-            engine.rejected_connections += 1
+            engine.counters.rejected_connections += 1
             return PROTECTED
         return None
 

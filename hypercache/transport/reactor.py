@@ -125,7 +125,7 @@ class Reactor:
             self._accept_from_all(True)
         engine = self._engine
         now = engine.clock.microseconds()
-        limits = engine.limits_output
+        limits = engine.delivery.limits_output
         for connection in list(self.poller.connections.values()):
             session = connection.session
             idle = now - session.active
@@ -135,5 +135,5 @@ class Reactor:
             elif self.timeout > 0 and idle > self.timeout * 1_000_000:
                 if not session.blocked:
                     connection.close()
-            elif limits and session.output_bytes and engine.is_over_output_limit(session):
+            elif limits and session.output_bytes and engine.delivery.is_over_output_limit(session):
                 connection.close()

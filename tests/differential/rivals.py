@@ -1,7 +1,8 @@
 """Our server and redis-server side by side: every request goes to both."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from hypercache.testing.server import ServerProcess
 from tests.differential.strategies import POOL, SHORT, Request
@@ -119,35 +120,46 @@ class Rivals:
     """Two connections to each of both servers, and one that looks at the result."""
 
     def __init__(self, ours: ServerProcess, theirs: ServerProcess) -> None:
-        self._connections = [Connection(ours, theirs) for _ in range(2)]
-        self._observer = Connection(ours, theirs)
+        self._servers = ours, theirs
+        self._open()
 
     def play(self, protocol: int, steps: Sequence[tuple[int, Request]]) -> None:
         """Run a sequence from scratch and compare every reply, then all that is stored."""
-        self._begin(protocol)
-        for number, request in steps:
-            _, soon = self._connections[number].compare(request)
-            if soon:
-                self._let_keys_end()
-        self._compare_contents()
+        with self._fresh(protocol):
+            for number, request in steps:
+                _, soon = self._connections[number].compare(request)
+                if soon:
+                    self._let_keys_end()
 
     def play_at_once(self, protocol: int, requests: Sequence[Request]) -> None:
         """Send a sequence in one piece and compare likewise; no key may end in a moment."""
-        self._begin(protocol)
-        self._connections[0].send(*requests)
-        for request in requests:
-            self._connections[0].judge(request)
-        self._compare_contents()
+        with self._fresh(protocol):
+            self._connections[0].send(*requests)
+            for request in requests:
+                self._connections[0].judge(request)
 
     def close(self) -> None:
         """Close all connections."""
         for connection in (*self._connections, self._observer):
             connection.close()
 
-    def _begin(self, protocol: int) -> None:
-        self._observer.compare((b"FLUSHALL",))
-        for connection in self._connections:
-            connection.reset(protocol)
+    def _open(self) -> None:
+        self._connections = [Connection(*self._servers) for _ in range(2)]
+        self._observer = Connection(*self._servers)
+
+    @contextmanager
+    def _fresh(self, protocol: int) -> Iterator[None]:
+        """Empty both servers before, compare what is in them after."""
+        try:
+            self._observer.compare((b"FLUSHALL",))
+            for connection in self._connections:
+                connection.reset(protocol)
+            yield
+            self._compare_contents()
+        except BaseException:
+            self.close()  # replies may be on their way that the next example must not see
+            self._open()
+            raise
 
     def _let_keys_end(self) -> None:
         """Wait until short-lived keys are over on both sides, and have them removed."""

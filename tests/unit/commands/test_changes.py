@@ -1,7 +1,7 @@
 """What the commands tell observers and before-change hooks."""
 
 from hypercache.backend import Entry, HashValue, StringValue
-from hypercache.engine.engine import ChangeObserver
+from hypercache.engine.settlement import ChangeObserver
 from hypercache.keyspace.changes import BeforeChange, Touch
 from hypercache.testing.engine import EngineHarness
 
@@ -21,10 +21,10 @@ class Observer(ChangeObserver):
 def observe(harness: EngineHarness, *commands: str) -> list[str]:
     """What an observer sees of some commands."""
     observer = Observer()
-    harness.engine.observe(observer)
+    harness.engine.settlement.observe(observer)
     for command in commands:
         harness.command(*command.split(" "))
-    harness.engine.unobserve(observer)
+    harness.engine.settlement.unobserve(observer)
     return observer.seen
 
 

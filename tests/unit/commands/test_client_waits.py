@@ -20,7 +20,7 @@ class Forever(Wait):
 
 
 def park(harness: EngineHarness, client: HarnessClient, deadline: int = 0) -> Session:
-    harness.engine.park(client.session, Forever(deadline))
+    harness.engine.waits.park(client.session, Forever(deadline))
     return client.session
 
 
@@ -41,7 +41,7 @@ def test_unblock_with_an_error_is_counted() -> None:
     park(harness, waiting)
     assert harness.command("CLIENT", "UNBLOCK", 2, "error") == 1
     assert waiting.replies() == [ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
-    assert harness.engine.errors == {"UNBLOCKED": 1}
+    assert harness.engine.counters.errors == {"UNBLOCKED": 1}
 
 
 def test_replies_of_the_two_clients_do_not_mix() -> None:

@@ -114,11 +114,16 @@ def test_resetstat_begins_counting_anew() -> None:
     harness.command("NOSUCH")
     harness.command("SET", "key")
     engine = harness.engine
-    assert engine.commands == 1
-    assert engine.errors == {"ERR": 2}
+    assert engine.counters.commands == 1
+    assert engine.counters.errors == {"ERR": 2}
     assert harness.command("CONFIG", "RESETSTAT") == "OK"
-    counters = (engine.error_replies, engine.connections, engine.bytes_in, engine.changes.misses)
+    counters = (
+        engine.counters.error_replies,
+        engine.counters.connections,
+        engine.counters.bytes_in,
+        engine.changes.misses,
+    )
     assert counters == (0, 0, 0, 0)
-    assert engine.errors == {}
+    assert engine.counters.errors == {}
     found = {each.name for each in engine.registry.every() if each.calls or each.rejected_calls}
     assert found == {b"config|resetstat"}, "which itself ran after the reset"

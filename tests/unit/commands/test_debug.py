@@ -233,7 +233,7 @@ def test_protocol_knows_no_other_types() -> None:
 def test_error_is_one_line_whatever_it_holds() -> None:
     harness = allowed()
     assert harness.command("DEBUG", "ERROR", "ODD a\r\nb") == ReplyError("ODD a  b")
-    assert harness.engine.errors == {"ODD": 1}
+    assert harness.engine.counters.errors == {"ODD": 1}
 
 
 def test_log() -> None:

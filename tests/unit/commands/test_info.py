@@ -169,14 +169,14 @@ def test_stats_count_what_happened() -> None:
 def test_rates_are_means_over_the_last_samples() -> None:
     harness = EngineHarness()
     engine = harness.engine
-    engine.sample()
+    engine.background.sample()
     for _ in range(16):
         for _ in range(10):
             harness.command("PING")
         harness.clock.now += 100_000
         engine.time = harness.clock.now
-        engine.sample()
-        engine.sample()
+        engine.background.sample()
+        engine.background.sample()
     assert engine.statistics.commands.mean() == 100
     assert fields(harness, "stats")["instantaneous_ops_per_sec"] == "100"
     harness.command("CONFIG", "RESETSTAT")

@@ -85,7 +85,7 @@ def test_a_client_that_goes_watches_nothing_more(harness: EngineHarness) -> None
     client.command("WATCH", "k", "l")
     assert harness.engine.changes.observed
     client.disconnect()
-    assert len(harness.engine.watches) == 0
+    assert len(harness.engine.settlement.watches) == 0
     assert not harness.engine.changes.observed
 
 

@@ -131,7 +131,7 @@ def test_a_client_that_goes_while_it_waits(harness: EngineHarness) -> None:
     replica.acknowledge(harness)
     harness.advance(10)
     assert client.replies() == []
-    assert not harness.engine.parked
+    assert not harness.engine.waits.parked
 
 
 @pytest.mark.parametrize("write", ["SET k v", "FLUSHALL", "INCR n"])

@@ -241,7 +241,7 @@ def test_client_that_goes_while_held_leaves_nothing(gated: Gated) -> None:
     other = gated.harness.client()
     other.command("INCR", "n")
     other.disconnect()
-    assert gated.engine.gated == {}
+    assert gated.engine.delivery.gated == {}
     gated.client.command("INCR", "n")
     gated.acknowledge()
     assert other.replies() == []
@@ -251,15 +251,15 @@ def test_client_that_goes_while_held_leaves_nothing(gated: Gated) -> None:
 def test_held_replies_are_kept_once_however_long_they_wait(gated: Gated) -> None:
     for _ in range(100):
         gated.client.command("INCR", "n")
-    assert list(gated.engine.gated) == [gated.client.session.id]
+    assert list(gated.engine.delivery.gated) == [gated.client.session.id]
     gated.acknowledge(99)
     assert gated.client.replies() == list(range(1, 100))
     assert len(gated.client.session.held) == 1
 
 
 def test_output_limit_counts_held_bytes(gated: Gated) -> None:
-    gated.engine.limits_output = True
-    gated.engine.hard_limit = 1000
+    gated.engine.delivery.limits_output = True
+    gated.engine.delivery.hard_limit = 1000
     other = gated.harness.client()
     gated.client.command("SET", "key", "x" * 400)
     gated.client.command("GET", "key")
@@ -267,7 +267,7 @@ def test_output_limit_counts_held_bytes(gated: Gated) -> None:
     gated.client.command("GET", "key")
     gated.client.command("GET", "key")
     assert gated.client.closed
-    assert gated.engine.output_limit_disconnections == 1
+    assert gated.engine.counters.output_limit_disconnections == 1
     gated.acknowledge()
     assert gated.client.replies() == []
     assert other.command("PING") == "PONG"

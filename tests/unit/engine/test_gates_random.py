@@ -115,4 +115,4 @@ def test_replies_leave_in_order_and_not_too_soon(
         acknowledge(model.harness, sink)
     model.check()
     assert all(who.received == len(who.replies) for who in model.clients)
-    assert model.harness.engine.gated == {}
+    assert model.harness.engine.delivery.gated == {}

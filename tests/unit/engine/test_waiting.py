@@ -35,7 +35,7 @@ def test_wait_ends_when_enough_replicas_have_it(replicated: Replicated) -> None:
     assert replicated.client.replies() == []
     acknowledge(replicated.harness, replicated.replicas[1])
     assert replicated.client.replies() == [2]
-    assert replicated.engine.parked == {}
+    assert replicated.engine.waits.parked == {}
 
 
 def test_wait_sees_a_replica_that_acknowledges_in_the_same_round(replicated: Replicated) -> None:
@@ -75,10 +75,10 @@ def test_deadline_to_the_millisecond(replicated: Replicated, milliseconds: int) 
     if milliseconds > 1:
         replicated.harness.advance(milliseconds - 1)
         assert replicated.client.replies() == []
-    assert replicated.engine.timers.next_deadline() <= started + milliseconds * 1000
+    assert replicated.engine.waits.timers.next_deadline() <= started + milliseconds * 1000
     replicated.harness.advance(1)
     assert replicated.client.replies() == [0]
-    assert replicated.engine.timers.next_deadline() == -1
+    assert replicated.engine.waits.timers.next_deadline() == -1
 
 
 def test_deadlines_end_in_their_order(replicated: Replicated) -> None:
@@ -106,11 +106,11 @@ def test_nothing_behind_a_parked_request_runs_before_its_end(replicated: Replica
 def test_client_that_goes_while_parked_is_forgotten(replicated: Replicated) -> None:
     replicated.client.send(encode("INCR", "n") + encode("WAIT", 1, 50) + encode("INCR", "n"))
     replicated.client.disconnect()
-    assert replicated.engine.parked == {}
-    assert replicated.engine.timers.next_deadline() == -1
+    assert replicated.engine.waits.parked == {}
+    assert replicated.engine.waits.timers.next_deadline() == -1
     acknowledge(replicated.harness, replicated.replicas[0])
     replicated.harness.advance(100)
-    assert replicated.engine.gate_waits == []
+    assert replicated.engine.waits.gate_waits == []
     assert replicated.harness.client().command("GET", "n") == b"1"
 
 
@@ -161,7 +161,7 @@ def test_wait_in_a_transaction_does_not_wait(replicated: Replicated) -> None:
     client.send(encode("MULTI") + encode("INCR", "n") + encode("WAIT", 2, 0) + encode("EXEC"))
     replies = client.replies()
     assert replies[-1] == [1, 2], "as many as have what was written before EXEC"
-    assert replicated.engine.parked == {}
+    assert replicated.engine.waits.parked == {}
 
 
 def test_wait_behind_a_gate_keeps_the_order(replicated: Replicated) -> None:

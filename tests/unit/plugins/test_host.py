@@ -284,7 +284,7 @@ async def test_what_raises_crashes_the_plugin_and_nothing_else(
         assert harness.command("SET", "bad", "2") == "OK"
         await trio.sleep(0.05)
         assert harness.engine.changes.hooks == []
-        assert harness.engine.observers == []
+        assert harness.engine.settlement.observers == []
         assert harness.engine.journal.sinks == []
         assert harness.engine.information == {}
         await trio.sleep(0.1)

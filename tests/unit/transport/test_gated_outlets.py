@@ -145,7 +145,7 @@ def test_client_of_the_reactor_that_goes_while_held(gated: Gated, pair: Pair) ->
     pair.round()
     pair.client.close()
     pair.round()
-    assert gated.engine.gated == {}
+    assert gated.engine.delivery.gated == {}
     gated.acknowledge()
     assert pair.poller.connections == {}
 

@@ -1,0 +1,103 @@
+"""What follows from a change: WATCH, observers, the journal."""
+
+from typing import TYPE_CHECKING
+
+from mypy_extensions import mypyc_attr
+
+from hypercache.engine.context import Context
+from hypercache.engine.watches import Watches
+from hypercache.keyspace.changes import Effect, Touch
+
+if TYPE_CHECKING:
+    from hypercache.engine.engine import Engine
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ChangeObserver:
+    """Sees the keys that each command touched: notifications, tracking, filters."""
+
+    def changed(self, touches: list[Touch]) -> None:
+        """Called after the command; must neither block nor change data."""
+        raise NotImplementedError
+
+
+class Settlement:
+    """Reads the ledger of changes after each command and tells everybody concerned."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self.engine = engine
+        self.watches = Watches(engine.keyspaces)
+        self.observers: list[ChangeObserver] = []
+
+    def settle_edits(self) -> None:
+        """Account for the values that a command has edited in place."""
+        edits = self.engine.changes.edits
+        self.engine.changes.edits = []
+        for edit in edits:
+            self.engine.keyspaces[edit.database].settle(edit)
+
+    def settle(self, context: Context, args: list[bytes]) -> None:
+        """Tell everybody concerned what a command has changed."""
+        changes = self.engine.changes
+        changed = changes.dirty != changes.settled
+        changes.settled = changes.dirty
+        rewritten = changes.rewritten
+        changes.rewritten = False
+        if changed and not rewritten and changes.journalled:
+            changes.effects.append(Effect(context.db.index, args))
+        if changes.effects:
+            if not context.in_exec:
+                self.engine.journal.append(changes.effects)
+                changes.effects = []
+        elif changed:
+            self.engine.journal.offset += 1
+        if changed or rewritten:
+            context.written = self.engine.journal.offset
+        if changes.touched:
+            self.show(changes.touched)
+
+    def settle_background(self) -> None:
+        """Settle changes that no command made (active expiry)."""
+        changes = self.engine.changes
+        if changes.effects:
+            self.engine.journal.append(changes.effects)
+            changes.effects = []
+        if changes.touched:
+            self.show(changes.touched)
+
+    def end_transaction(self, context: Context) -> None:
+        """EXEC has run its queue: journal all effects as one step."""
+        context.in_exec = False
+        effects = self.engine.changes.effects
+        if effects:
+            self.engine.changes.effects = []
+            self.engine.journal.append(effects)
+            context.written = self.engine.journal.offset
+
+    def watch(self, context: Context, key: bytes) -> None:
+        """Let a client watch a key of its current database."""
+        self.watches.watch(context, key)
+        self.engine.changes.observed = True
+
+    def unwatch(self, context: Context) -> None:
+        """Let a client watch nothing."""
+        self.watches.unwatch(context)
+        self.engine.changes.observed = len(self.watches) > 0 or len(self.observers) > 0
+
+    def observe(self, observer: ChangeObserver) -> None:
+        """Show the touched keys of every command to an observer from now on."""
+        self.observers.append(observer)
+        self.engine.changes.observed = True
+
+    def unobserve(self, observer: ChangeObserver) -> None:
+        """Show an observer nothing more."""
+        self.observers.remove(observer)
+        self.engine.changes.observed = len(self.watches) > 0 or len(self.observers) > 0
+
+    def show(self, touched: list[Touch]) -> None:
+        """Show touched keys to the clients that watch them and to every observer."""
+        self.engine.changes.touched = []
+        for touch in touched:
+            self.watches.touched(touch)
+        for observer in self.observers:
+            observer.changed(touched)

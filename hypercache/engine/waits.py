@@ -1,0 +1,125 @@
+"""The clients that wait: parked by a command, a pause or a gate, and how they go on."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mypy_extensions import i64
+
+from hypercache.engine.command import Command
+from hypercache.engine.context import Context
+from hypercache.engine.guards import PAUSE_BIT
+from hypercache.engine.pause import Pause, Postponed
+from hypercache.engine.session import Session
+from hypercache.engine.waiting import Parked, Timers, Wait
+from hypercache.reply import ErrorReply
+
+if TYPE_CHECKING:
+    from hypercache.engine.engine import Engine
+
+
+class Waits:
+    """All parked clients, by their id, with the timers that end their waiting.
+
+    ``timers_changed`` is called when the earliest deadline has moved forward.
+    """
+
+    def __init__(self, engine: "Engine") -> None:
+        self.engine = engine
+        self.pause = Pause()
+        self.timers = Timers()
+        self.parked: dict[int, Parked] = {}
+        self.gate_waits: list[Parked] = []
+        self.resumed: list[Session] = []
+        self.timers_changed: Callable[[], None] | None = None
+
+    def forget(self, session: Session) -> None:
+        """A client has gone: it waits for nothing."""
+        parked = self.parked.pop(session.id, None)
+        if parked is not None:
+            self.timers.end(parked)
+
+    def park(self, session: Session, wait: Wait) -> None:
+        """Let a client wait; its reply follows from `complete`."""
+        parked = Parked(session, wait)
+        session.blocked = True
+        self.parked[session.id] = parked
+        if wait.on_gates:
+            self.gate_waits.append(parked)
+        if wait.deadline > 0 and self.timers.add(wait.deadline, parked):
+            if self.timers_changed is not None:
+                self.timers_changed()
+
+    def complete(self, parked: Parked, error: ErrorReply | None = None) -> None:
+        """A client's wait is over: answer, with an error if given, and go on with its requests.
+
+        While another client is being served, going on is left to the end of the round.
+        """
+        session = parked.session
+        self.timers.end(parked)
+        del self.parked[session.id]
+        session.blocked = False
+        if error is not None:
+            self.engine.counters.count_error(error)
+        wait = parked.wait
+        if error is None and isinstance(wait, Postponed):
+            session.postponed = wait.args
+        elif not parked.silent:
+            session.push(wait.reply(self.engine) if error is None else error)
+        if self.engine.serving is None:
+            session.run()
+        else:
+            self.resumed.append(session)
+
+    def resume(self) -> None:
+        """Go on with the requests of the clients whose waits are over."""
+        while self.resumed:
+            resumed = self.resumed
+            self.resumed = []
+            for session in resumed:
+                if not session.blocked and not session.closing:
+                    session.run()
+
+    def run_timers(self) -> None:
+        """Complete every wait whose deadline has passed."""
+        self.engine.time = self.engine.clock.microseconds()
+        parked = self.timers.pop_due(self.engine.time)
+        while parked is not None:
+            self.complete(parked)
+            parked = self.timers.pop_due(self.engine.time)
+
+    def end_gate_waits(self) -> bool:
+        """Complete the waits for sinks that are over; True when there was one."""
+        waiting = self.gate_waits
+        self.gate_waits = []
+        ended = False
+        for parked in waiting:
+            if parked.over:
+                continue
+            if parked.wait.is_over(self.engine):
+                self.complete(parked)
+                ended = True
+            else:
+                self.gate_waits.append(parked)
+        return ended
+
+    def pause_clients(self, until: i64, writes_only: bool) -> None:
+        """Postpone every request, or those that change data, and let nothing expire."""
+        self.pause.begin(self.engine.time, until, writes_only)
+        self.engine.armed |= PAUSE_BIT
+        self.engine.changes.frozen = True
+
+    def end_pause(self) -> None:
+        """Go on with what was postponed."""
+        self.pause.until = 0
+        self.engine.armed &= ~PAUSE_BIT
+        self.engine.changes.frozen = False
+        for parked in list(self.parked.values()):
+            if isinstance(parked.wait, Postponed):
+                self.complete(parked)
+
+    def is_paused(self, context: Context, command: Command) -> bool:
+        """Whether a request has to wait; ends a pause whose time has come."""
+        if self.engine.time >= self.pause.until:
+            self.end_pause()
+            return False
+        return self.pause.concerns(context, command)
