@@ -358,12 +358,13 @@ class Engine:
             command.failed_calls += 1
             self.counters.count_error(error)
             reply = error
-        except BackendError as error:
+        # Names of their own: compiled, a variable has the type of its first assignment.
+        except BackendError as failure:
             command.failed_calls += 1
-            reply = self.backend_failed(error, command)
-        except Exception as error:  # noqa: BLE001 - a bug must not take other clients down
+            reply = self.backend_failed(failure, command)
+        except Exception as bug:  # noqa: BLE001 - a bug must not take other clients down
             command.failed_calls += 1
-            reply = self.crashed(error, command)
+            reply = self.crashed(bug, command)
         if changes.edits:
             self.settlement.settle_edits()
         if changes.dirty != changes.settled or changes.touched or changes.effects:
