@@ -85,13 +85,12 @@ class ReplyGate:
             raise ValueError("a reply gate needs at least one sink to be safe")
         self.sinks: list[Sink] = list(sinks)
         self.needed = needed
-        self.is_shut = False
         self._passed: i64 = 0
 
     def passed(self) -> i64:
         """The highest offset that has passed."""
         sinks = self.sinks
-        if not self.is_shut and len(sinks) >= self.needed:
+        if len(sinks) >= self.needed:
             if len(sinks) == 1:
                 self.let_pass(sinks[0].safe)
             else:
@@ -106,10 +105,6 @@ class ReplyGate:
         """Let everything up to an offset pass, safe or not."""
         if offset > self._passed:
             self._passed = offset
-
-    def shut(self) -> None:
-        """Let nothing more pass, ever: what is held now must not be told as done."""
-        self.is_shut = True
 
 
 class SinkFailure:

@@ -138,13 +138,10 @@ class Host:
     def take_back(self, lift_gates: bool) -> int:
         """Undo every registration, last first; how many gates there were.
 
-        Gates that are not lifted are shut: replies behind them never leave.
+        Gates that are not lifted stay, and without their sinks let nothing more pass.
         """
         while self._undo:
             self._undo.pop()()
-        for gate in self._gates:
-            if not lift_gates:
-                gate.shut()
         for sink in self._sinks:
             self._engine.remove_sink(sink)
         if lift_gates:

@@ -132,6 +132,30 @@ def test_paused_write_of_a_killed_client_is_not_run(replicated: Replicated) -> N
     assert other.command("GET", "n") is None
 
 
+def test_paused_write_is_not_run_after_the_end_of_service(replicated: Replicated) -> None:
+    """Not even when the client is still there, because a reply to it is held."""
+    replicated.engine.add_gate(ReplyGate(replicated.replicas))
+    replicated.client.command("INCR", "n")
+    replicated.harness.client().command("CLIENT", "PAUSE", 1000, "WRITE")
+    replicated.client.command("INCR", "n")
+    replicated.engine.close_clients()
+    replicated.harness.advance(2000)
+    assert replicated.engine.journal.offset == 1
+
+
+def test_waits_that_end_each_other_end_in_one_round(replicated: Replicated) -> None:
+    first, second = replicated.client, replicated.harness.client()
+    for client in (first, second):
+        client.send(encode("INCR", "n") + encode("WAIT", 2, 0))
+        client.replies()
+    first.send(encode("CLIENT", "UNBLOCK", second.session.id))
+    second.send(encode("PING"))
+    for sink in replicated.replicas:
+        acknowledge(replicated.harness, sink, 1)
+    assert first.replies() == [2, 1]
+    assert second.replies() == [0, "PONG"]
+
+
 @pytest.mark.parametrize(
     ("reason", "reply"),
     [("TIMEOUT", 0), ("ERROR", ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK"))],
@@ -288,9 +312,11 @@ def test_refused_round_reaches_no_sink_and_its_writers_are_dropped() -> None:
     harness = EngineHarness(backend)
     sink = MemorySink(prompt=True)
     harness.engine.add_sink(sink)
-    writer, reader = harness.first, harness.client()
+    writer, reader, silent = harness.first, harness.client(), harness.client()
+    silent.send(encode("CLIENT", "REPLY", "OFF"))
     assert writer.command("INCR", "n") == 1
     backend.refuses = True
+    silent.session.receive(encode("INCR", "n"))
     writer.session.receive(encode("INCR", "n"))
     reader.session.receive(encode("PING"))
     harness.end_round()
@@ -299,6 +325,8 @@ def test_refused_round_reaches_no_sink_and_its_writers_are_dropped() -> None:
     assert reader.replies() == ["PONG"]
     assert backend.rolled_back == 1
     assert harness.engine.journal.offset == 1
+    assert not silent.closed, "it was told nothing"
+    assert silent.session.written == 1
     backend.refuses = False
     assert reader.command("INCR", "m") == 1
     assert sink.commands() == [[b"INCR", b"n"], [b"INCR", b"m"]]

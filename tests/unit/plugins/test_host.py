@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import trio
+from hypercache_memory import MemoryBackend
 from trio.testing import MockClock
 
 from hypercache.backend import Entry
@@ -18,7 +19,7 @@ from hypercache.plugin import (
     Touch,
 )
 from hypercache.testing.engine import NOTHING, EngineHarness
-from hypercache.testing.resp import ReplyError
+from hypercache.testing.resp import ReplyError, encode
 from tests.support import sample_plugin
 from tests.support.plugins import LogFile, Scripted, supervised
 from tests.support.sinks import MemorySink
@@ -318,24 +319,82 @@ async def test_expiry_that_crashes_a_hook_goes_on(autojump_clock: MockClock) -> 
         assert harness.command("DBSIZE") == 0
 
 
-async def test_what_is_safe_may_be_told_in_the_midst_of_work(autojump_clock: MockClock) -> None:
-    """From a hook, an observer, and amid background work: it counts when the round ends."""
-    harness, sink = EngineHarness(), MemorySink()
+class Telling(ChangeObserver, BeforeChange):
+    """Tells at the worst moments that a sink has everything."""
 
-    class Telling(ChangeObserver):
-        def __init__(self, host: PluginHost) -> None:
-            self.host = host
+    def __init__(self, host: PluginHost, sink: Sink, after: Callable[[], None]) -> None:
+        self.host = host
+        self.sink = sink
+        self.after = after
 
-        def changed(self, touches: list[Touch]) -> None:
-            self.host.safe(sink, self.host.offset)
+    def tell(self) -> None:
+        self.sink.safe = 0
+        self.host.safe(self.sink, self.host.offset)
+        self.after()
+
+    def changed(self, touches: list[Touch]) -> None:
+        self.tell()
+
+    def before_change(self, database: int, key: bytes, entry: Entry | None) -> None:
+        self.tell()
+
+
+class UnitBackend(MemoryBackend):
+    """A backend that knows whether a unit is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wants_units = True
+        self.is_open = False
+
+    def begin(self) -> None:
+        self.is_open = True
+
+    def commit(self) -> None:
+        self.is_open = False
+
+
+async def test_what_is_safe_may_be_told_amid_anything(autojump_clock: MockClock) -> None:
+    """It counts when the round ends, which is not now."""
+    backend, sink = UnitBackend(), MemorySink()
+    harness = EngineHarness(backend)
+    seen: list[bool] = []
 
     def register(host: PluginHost) -> None:
+        telling = Telling(host, sink, lambda: seen.append(backend.is_open))
         host.add_sink(sink)
         host.add_gate(ReplyGate([sink]))
-        host.add_observer(Telling(host))
+        host.add_observer(telling)
+        host.add_hook(telling)
 
+    first, second = harness.first, harness.client()
     async with supervised(harness, {"a": registering(register)}):
-        assert harness.command("SET", "key", "1", "PX", "10") == "OK"
+        assert first.command("SET", "key", "1", "PX", "10") == "OK"
         harness.advance(20)
         harness.tick()
         assert sink.commands()[-1] == [b"DEL", b"key"]
+        # The other client goes on only when this one has been served.
+        second.send(encode("WAIT", 1, 0) + encode("PING"))
+        first.send(encode("CLIENT", "UNBLOCK", second.session.id) + encode("SET", "key", "2"))
+        assert first.replies() == [1, "OK"]
+        assert second.replies() == [0, "PONG"]
+    assert len(seen) >= 4
+    assert all(seen)
+
+
+async def test_gates_of_a_plugin_that_fails_while_it_stops(autojump_clock: MockClock) -> None:
+    """The server ends: nobody is told of a write that nobody has."""
+    harness, sink = EngineHarness(), MemorySink()
+
+    async def work(host: PluginHost) -> None:
+        host.add_sink(sink)
+        host.add_gate(ReplyGate([sink]))
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise OSError("disk full")
+
+    async with supervised(harness, {"a": Scripted(work=work)}):
+        await trio.sleep(1)
+        assert harness.command("INCR", "n") is NOTHING
+    assert harness.first.replies() == []

@@ -240,10 +240,12 @@ async def test_cancelled_server_still_stops_them_in_order(
                 await trio.sleep(1)
 
     plugins = {name: Scripted(work=flush) for name in "abc"}
+    begun = trio.current_time()
     with trio.CancelScope() as scope:
         async with supervised(EngineHarness(), plugins):
             scope.cancel()
             await trio.lowlevel.checkpoint()
+    assert trio.current_time() == begun + 3, "one after the other"
     assert [each["plugin"] for each in log.events("plugin_stopped")] == ["c", "b", "a"]
 
 

@@ -1,5 +1,6 @@
 """Both transports behind reply gates: nothing held gets out, nothing let go stays."""
 
+import select
 import socket
 from collections.abc import Iterator
 
@@ -43,8 +44,8 @@ def gated() -> Gated:
 class Pair:
     """A connection of the reactor, and the client's end of it."""
 
-    def __init__(self, gated: Gated) -> None:
-        self.poller = Poller(gated.engine)
+    def __init__(self, gated: Gated, poller: Poller | None = None) -> None:
+        self.poller = poller or Poller(gated.engine)
         ours, self.client = socket.socketpair()
         ours.setblocking(False)
         self.client.setblocking(False)
@@ -105,18 +106,34 @@ def test_full_socket_lets_nothing_past_the_gate(gated: Gated, pair: Pair) -> Non
     assert pair.received() == b":1\r\n"
 
 
-def test_output_of_this_round_is_not_sent_with_the_backlog(gated: Gated, pair: Pair) -> None:
-    other = gated.harness.client()
-    other.command("SET", "big", b"x" * 200_000)
+def test_reply_of_this_round_is_not_sent_with_the_backlog(gated: Gated, pair: Pair) -> None:
+    """One client ends another's wait, whose socket becomes writable in the same round."""
+    other = Pair(gated, pair.poller)
+    gated.harness.client().command("SET", "big", b"x" * 200_000)
     gated.acknowledge()
     pair.client.sendall(encode("GET", "big"))
     pair.round()
-    session = pair.connection.session
-    session.push(7)
-    waiting = len(pair.connection.backlog)
-    pair.connection.deliver_backlog(True)
-    assert session.output == [b":7\r\n"]
-    assert len(pair.connection.backlog) == waiting
+    pair.client.sendall(INCREMENT + encode("WAIT", 1, 0))
+    pair.round()
+    assert pair.connection.session.blocked
+    other.client.sendall(encode("CLIENT", "UNBLOCK", pair.connection.session.id))
+    pair.received()
+    pair.poller.serve(
+        [
+            (other.connection.descriptor, select.EPOLLIN),
+            (pair.connection.descriptor, select.EPOLLOUT),
+        ]
+    )
+    assert other.received() == b":1\r\n"
+    received = b""
+    while pair.connection.backlog:
+        received += pair.received() or b""
+        pair.round()
+    received += pair.received() or b""
+    assert received.endswith(b"x\r\n")
+    gated.acknowledge()
+    assert pair.received() == b":1\r\n:0\r\n"
+    other.client.close()
 
 
 def test_quit_behind_a_gate_ends_the_connection_after_it(gated: Gated, pair: Pair) -> None:
