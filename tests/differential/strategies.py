@@ -194,7 +194,7 @@ KEY_COMMANDS = st.one_of(
     request("DBSIZE"),
     request(
         "SCAN",
-        one(st.sampled_from([b"0", b"0", b"x", b"-1", b""])),
+        one(st.sampled_from([b"0", b"0", b"x", b""])),
         with_value("COUNT", st.sampled_from([b"1000", b"0", b"-1", b"x", MAX])),
         any_of(with_value("MATCH", PATTERNS), with_value("TYPE", st.just(b"string")), JUNK, most=2),
     ),
