@@ -1,5 +1,7 @@
 """Sessions written down as redis-cli shows them, to be played and compared.
 
+`tests.support.record` lets a redis-server write the replies.
+
     # SET with NX
     > SET k v NX
     OK
