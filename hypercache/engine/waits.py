@@ -54,6 +54,8 @@ class Waits:
 
         While another client is being served, going on is left to the end of the round.
         """
+        if parked.over:
+            return  # another client, whose wait ended just before, has seen to it
         session = parked.session
         self.timers.end(parked)
         del self.parked[session.id]

@@ -156,6 +156,17 @@ def test_waits_that_end_each_other_end_in_one_round(replicated: Replicated) -> N
     assert second.replies() == [0, "PONG"]
 
 
+def test_postponed_clients_may_unblock_each_other(replicated: Replicated) -> None:
+    first, second = replicated.client, replicated.harness.client()
+    replicated.harness.client().command("CLIENT", "PAUSE", 1000)
+    first.send(encode("CLIENT", "UNBLOCK", second.session.id))
+    second.send(encode("PING"))
+    replicated.harness.clock.now += 1_000_000
+    replicated.harness.tick()
+    assert first.replies() == [1]
+    assert second.replies() == ["PONG"]
+
+
 @pytest.mark.parametrize(
     ("reason", "reply"),
     [("TIMEOUT", 0), ("ERROR", ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK"))],
