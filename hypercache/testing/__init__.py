@@ -4,11 +4,14 @@ from hypercache.testing.backend import backend_checks, check_backend
 from hypercache.testing.checks.rules import Check
 from hypercache.testing.conformance import ConformanceError
 from hypercache.testing.ordered import check_ordered_kv
+from hypercache.testing.server import ServerFailed, ServerProcess
 from hypercache.testing.sorted_kv import SortedDictKV
 
 __all__ = [
     "Check",
     "ConformanceError",
+    "ServerFailed",
+    "ServerProcess",
     "SortedDictKV",
     "backend_checks",
     "check_backend",
