@@ -156,6 +156,8 @@ class Suite:
         line += ["--clients", "1", "--timeout", str(self.options.timeout)]
         for tag in self.options.tags:
             line += ["--tags", tag]
+        for test in self.options.only:
+            line += ["--only", test]
         if not self.options.stand_in:
             line += ["--host", self.options.host, "--port", str(self.options.port)]
             line += ["--ignore-encoding"] if self.options.ignore_encoding else []
@@ -228,6 +230,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--server", type=shlex.split, help="stand-in: the command of the server")
     parser.add_argument("--files", nargs="+", default=list(FILES), metavar="FILE")
     parser.add_argument("--tags", nargs="*", default=["-slow"], help="default: -slow")
+    parser.add_argument("--only", nargs="+", default=[], metavar="TEST", help="just these tests")
     parser.add_argument("--ignore-encoding", action="store_true")
     parser.add_argument("--ignore-digest", action="store_true")
     parser.add_argument("--singledb", action="store_true")
