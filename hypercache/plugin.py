@@ -24,12 +24,13 @@ from typing import ClassVar, Final, Protocol
 import attrs
 import trio
 
+from hypercache.backend import NO_EXPIRE, Entry
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.journal import LOCAL_FILE, OTHER, REPLICA, Record, ReplyGate, Sink
 from hypercache.engine.settlement import ChangeObserver
 from hypercache.engine.waiting import Wait
-from hypercache.keyspace.changes import BeforeChange, Effect, Touch
+from hypercache.keyspace.changes import BeforeChange, Effect, Event, Touch
 from hypercache.reply import OK, ErrorReply, Reply
 
 #: The versions of this contract that the server keeps.
@@ -38,6 +39,7 @@ CONTRACT_VERSIONS: Final = (1,)
 __all__ = [
     "CONTRACT_VERSIONS",
     "LOCAL_FILE",
+    "NO_EXPIRE",
     "OK",
     "OTHER",
     "REPLICA",
@@ -45,7 +47,9 @@ __all__ = [
     "ChangeObserver",
     "Context",
     "Effect",
+    "Entry",
     "ErrorReply",
+    "Event",
     "NoSettings",
     "Plugin",
     "PluginHost",

@@ -40,7 +40,8 @@ async def test_everything_at_once(tmp_path: Path) -> None:
         assert await until_reply(harness) == "OK"
         assert harness.command("LEDGER.COUNT") == 2
         assert harness.command("INFO", "ledger") == (
-            b"# Ledger\r\nledger_records:2\r\nledger_overwritten:1\r\nledger_events:set=2\r\n"
+            b"# Ledger\r\nledger_records:2\r\nledger_overwritten:1\r\n"
+            b"ledger_events:ledger.mark=1,set=1\r\n"
         )
     assert lines(tmp_path, "changes") == [
         {"offset": 1, "effects": [[0, "SET", "key", "one"]]},

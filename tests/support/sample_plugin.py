@@ -17,13 +17,14 @@ from typing import cast
 import attrs
 import trio
 
-from hypercache.backend import NO_EXPIRE, Entry
-from hypercache.keyspace.changes import SET
 from hypercache.plugin import (
+    NO_EXPIRE,
     OK,
     BeforeChange,
     ChangeObserver,
     Context,
+    Entry,
+    Event,
     Plugin,
     PluginHost,
     Record,
@@ -33,6 +34,8 @@ from hypercache.plugin import (
     Touch,
     command,
 )
+
+MARKED = Event("ledger.mark", "g")
 
 
 @attrs.frozen
@@ -169,5 +172,5 @@ def count(context: Context, args: list[bytes]) -> Reply:
     summary="Store a text under a key, as SET does.",
 )
 def mark(context: Context, args: list[bytes]) -> Reply:
-    context.db.set(args[1], args[2], NO_EXPIRE, SET)
+    context.db.set(args[1], args[2], NO_EXPIRE, MARKED)
     return OK

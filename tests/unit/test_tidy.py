@@ -42,7 +42,7 @@ LAYERS: dict[str, set[str]] = {
     "config": {"keyspace", "observability", "protocol"},
     "engine": {"backend", "hypercache", "keyspace", "protocol", "reply"},
     "commands": {"backend", "config", "engine", "keyspace", "reply"},
-    "plugin": {"engine", "keyspace", "reply"},
+    "plugin": {"backend", "engine", "keyspace", "reply"},
     "supervision": {"backend", "engine", "keyspace", "observability", "plugin"},
     "transport": {"engine"},
     "wiring": {"config", "transport"},
