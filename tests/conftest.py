@@ -6,9 +6,10 @@ from contextlib import ExitStack
 import pytest
 
 from hypercache.testing.pytest_plugin import emptied
-from hypercache.testing.server import ServerProcess
+from hypercache.testing.server import ServerProcess, free_port
 from tests.support.resp import Client, connect
 from tests.support.servers import RedisProcess, StartServer, server_process
+from tests.support.tls import Certificates
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -68,3 +69,15 @@ def start_server() -> Iterator[StartServer]:
             return stack.enter_context(process)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority and a certificate of it."""
+    return Certificates.issue(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def tls_port() -> int:
+    """A free port for encrypted connections."""
+    return free_port()
