@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 import trio
-from hypercache_memory import MemoryBackend
 from trio.testing import MockClock
 
 from hypercache.backend import Entry
+from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.plugin import (
     BeforeChange,
     ChangeObserver,
@@ -20,6 +20,7 @@ from hypercache.plugin import (
 )
 from hypercache.testing.engine import NOTHING, EngineHarness
 from hypercache.testing.resp import ReplyError, encode
+from hypercache.testing.sorted_kv import SortedDictKV
 from tests.support import sample_plugin
 from tests.support.plugins import LogFile, Scripted, supervised
 from tests.support.sinks import MemorySink
@@ -319,39 +320,40 @@ async def test_expiry_that_crashes_a_hook_goes_on(autojump_clock: MockClock) -> 
         assert harness.command("DBSIZE") == 0
 
 
-class Telling(ChangeObserver, BeforeChange):
-    """Tells at the worst moments that a sink has everything."""
+class TellingObserver(ChangeObserver):
+    """Says something at a bad moment."""
 
-    def __init__(self, host: PluginHost, sink: Sink, after: Callable[[], None]) -> None:
-        self.host = host
-        self.sink = sink
-        self.after = after
-
-    def tell(self) -> None:
-        self.sink.safe = 0
-        self.host.safe(self.sink, self.host.offset)
-        self.after()
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.tell = tell
 
     def changed(self, touches: list[Touch]) -> None:
         self.tell()
+
+
+class TellingHook(BeforeChange):
+    """Says something at a worse moment."""
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.tell = tell
 
     def before_change(self, database: int, key: bytes, entry: Entry | None) -> None:
         self.tell()
 
 
-class UnitBackend(MemoryBackend):
+class UnitBackend(KVBackend):
     """A backend that knows whether a unit is open."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.wants_units = True
+        super().__init__(SortedDictKV())
         self.is_open = False
 
     def begin(self) -> None:
+        super().begin()
         self.is_open = True
 
     def commit(self) -> None:
         self.is_open = False
+        super().commit()
 
 
 async def test_what_is_safe_may_be_told_amid_anything(autojump_clock: MockClock) -> None:
@@ -361,11 +363,15 @@ async def test_what_is_safe_may_be_told_amid_anything(autojump_clock: MockClock)
     seen: list[bool] = []
 
     def register(host: PluginHost) -> None:
-        telling = Telling(host, sink, lambda: seen.append(backend.is_open))
+        def tell() -> None:
+            sink.safe = 0
+            host.safe(sink, host.offset)
+            seen.append(backend.is_open)
+
         host.add_sink(sink)
         host.add_gate(ReplyGate([sink]))
-        host.add_observer(telling)
-        host.add_hook(telling)
+        host.add_observer(TellingObserver(tell))
+        host.add_hook(TellingHook(tell))
 
     first, second = harness.first, harness.client()
     async with supervised(harness, {"a": registering(register)}):
