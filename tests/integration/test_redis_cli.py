@@ -68,6 +68,7 @@ def test_interactive_transaction_and_database(terminal: Terminal, server: Server
     terminal.expect(f"{prompt}[5](TX)> ")
     terminal.type("set key value\r")
     terminal.expect("QUEUED")
+    terminal.expect(f"{prompt}[5](TX)> ")
     terminal.type("exec\r")
     terminal.expect("1) OK")
     terminal.expect(f"{prompt}[5]> ")
