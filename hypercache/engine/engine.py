@@ -478,9 +478,10 @@ class Engine:
                 self.backend.commit()
             except BackendError as error:
                 self.commit_failed(error)
-        failures = self.journal.flush()
-        if failures:
-            self.sinks_failed(failures)
+        if self.journal.records:
+            failures = self.journal.flush()
+            if failures:
+                self.sinks_failed(failures)
         self.round_offset = self.journal.offset
 
     def commit_failed(self, error: BackendError) -> None:

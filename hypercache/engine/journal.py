@@ -118,27 +118,25 @@ class SinkFailure:
 
 
 class Journal:
-    """Offsets, the records of the present round, and the sinks and gates."""
+    """Offsets, the ``records`` of the present round, and the sinks and gates."""
 
     def __init__(self) -> None:
         self.offset: i64 = 0
         self.sinks: list[Sink] = []
         self.gates: list[ReplyGate] = []
-        self._records: list[Record] = []
+        self.records: list[Record] = []
 
     def append(self, effects: list[Effect]) -> None:
         """Journal the effects of one atomic step."""
         self.offset += len(effects)
         if self.sinks:
-            self._records.append(Record(self.offset, effects))
+            self.records.append(Record(self.offset, effects))
 
     def flush(self) -> list[SinkFailure]:
         """Hand the round's records to every sink; those that raised are detached."""
         failures: list[SinkFailure] = []
-        records = self._records
-        if not records:
-            return failures
-        self._records = []
+        records = self.records
+        self.records = []
         for sink in list(self.sinks):
             new = records
             if records[0].offset <= sink.since:
@@ -154,7 +152,7 @@ class Journal:
 
     def forget(self, offset: i64) -> None:
         """Drop the present round's records: its changes are undone. Go back to an offset."""
-        self._records = []
+        self.records = []
         self.offset = offset
 
     def acknowledged(self, offset: i64) -> int:

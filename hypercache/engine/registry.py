@@ -1,12 +1,15 @@
 """The commands of a server: looked up for every request, added and removed by plugins."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hypercache.engine.command import Command, Declaration
 from hypercache.engine.grammar import GrammarError
 from hypercache.engine.help import Help, container_declaration, help_declaration
-from hypercache.reply import ErrorReply, printable
+from hypercache.reply import ErrorReply, Reply, printable
+
+if TYPE_CHECKING:
+    from hypercache.engine.context import Context
 
 #: Spellings that are not all lower case, remembered so that they are looked up only once.
 MAX_SPELLINGS: Final = 4096
@@ -93,14 +96,16 @@ class Registry:
         self._forget_spellings()
 
     def remove(self, module: str) -> None:
-        """Remove every command that a plugin contributed."""
+        """Remove every command that a plugin contributed; transactions may still hold some."""
         for name, command in list(self._commands.items()):
-            if command.module == module:
-                del self._commands[name]
-            elif command.subcommands is not None:
+            if command.subcommands is not None:
                 for word, each in list(command.subcommands.items()):
                     if each.module == module:
                         del command.subcommands[word]
+                        each.function = _removed
+            if command.module == module:
+                del self._commands[name]
+                command.function = _removed
         self._forget_spellings()
 
     def rename(self, name: bytes, new_name: bytes) -> None:
@@ -209,6 +214,11 @@ def unknown_subcommand(args: list[bytes]) -> str:
     """What Redis answers to a word that is no sub-command of a container."""
     word = _cut(args[1], _SHOWN)
     return _one_line(b"ERR unknown subcommand '" + word + b"'. Try " + args[0].upper() + b" HELP.")
+
+
+def _removed(context: "Context", args: list[bytes]) -> Reply:
+    """Stands in for a command that went while it was queued."""
+    raise ErrorReply(unknown_command(args))
 
 
 def _cut(data: bytes, length: int) -> bytes:

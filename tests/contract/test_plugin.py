@@ -45,7 +45,7 @@ async def test_everything_at_once(tmp_path: Path) -> None:
         )
     assert lines(tmp_path, "changes") == [
         {"offset": 1, "effects": [[0, "SET", "key", "one"]]},
-        {"offset": 2, "effects": [[0, "LEDGER.MARK", "key", "two"]]},
+        {"offset": 2, "effects": [[0, "SET", "key", "two"]]},
     ]
     assert isinstance(harness.command("LEDGER.COUNT"), ReplyError)
     assert harness.command("INFO", "ledger") == b""

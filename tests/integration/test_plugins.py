@@ -41,6 +41,13 @@ class Loading(Plugin):
         await trio.sleep(3600)
 
 
+class Patient(Plugin):
+    async def run(self, host, task_status):
+        task_status.started()
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()
+
+
 class Stuck(Plugin):
     stop_deadline = 0.2
 
@@ -64,6 +71,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "[hypercache.plugins]\nledger = sample_plugin:Ledger\n"
         "crashing = trouble:Crashing\nunready = trouble:Unready\n"
         "loading = trouble:Loading\nstuck = trouble:Stuck\n"
+        "patient = trouble:Patient\n"
     )
     shutil.copy(str(sample_plugin.__file__), folder / "sample_plugin.py")
     (folder / "trouble.py").write_text(TROUBLE)
@@ -195,6 +203,15 @@ def test_clients_are_told_loading_and_the_start_can_be_interrupted(server_of: Se
     assert server.wait_ended() == 0
     assert [each["plugin"] for each in events(server, "plugin_stopped")] == ["ledger"]
     assert events(server, "ready") == []
+
+
+def test_second_signal_ends_at_once(server_of: Server) -> None:
+    """However long a plugin may take to stop."""
+    server = server_of("patient").start()
+    server.send_signal(signal.SIGTERM)
+    wait_until(lambda: bool(events(server, "stopping")), "the end has begun")
+    server.send_signal(signal.SIGTERM)
+    assert server.wait_ended() == 130
 
 
 def test_stuck_plugin_does_not_keep_the_process(server_of: Server) -> None:

@@ -173,4 +173,6 @@ def count(context: Context, args: list[bytes]) -> Reply:
 )
 def mark(context: Context, args: list[bytes]) -> Reply:
     context.db.set(args[1], args[2], NO_EXPIRE, MARKED)
+    # Journals outlive plugins: what they get must be understood without us.
+    context.db.changes.rewrite(context.db.index, [b"SET", args[1], args[2]])
     return OK

@@ -119,6 +119,15 @@ async def test_commands_are_there_while_the_plugin_is(autojump_clock: MockClock)
     assert harness.command("COMMAND", "COUNT") == count
 
 
+async def test_queued_command_of_a_plugin_that_went(autojump_clock: MockClock) -> None:
+    harness = EngineHarness()
+    module = sys.modules[sample_plugin.__name__]
+    async with supervised(harness, {"a": registering(lambda host: host.add_commands(module))}):
+        harness.script("MULTI\nLEDGER.MARK key text\nSET other 1")
+    unknown = "ERR unknown command 'LEDGER.MARK', with args beginning with: 'key' 'text' "
+    assert harness.command("EXEC") == [ReplyError(unknown), "OK"]
+
+
 async def test_taken_command_name_is_refused(autojump_clock: MockClock) -> None:
     harness = EngineHarness()
     module = sys.modules[sample_plugin.__name__]
