@@ -12,7 +12,8 @@ PYTEST_ARGS ?=
 
 run: $(COMPILED)/.ready
 	@mkdir -p data
-	$(COMPILED)/bin/hypercache serve configs/hypercache.yaml --bind 127.0.0.1 --port 6379 --dir data
+	@test -f data/hypercache.yaml || cp configs/hypercache.yaml data
+	$(COMPILED)/bin/hypercache serve data/hypercache.yaml --bind 127.0.0.1 --port 6379 --dir data
 
 $(COMPILED)/.ready: $(SOURCES)
 	@.ci/venv $(COMPILED) auto

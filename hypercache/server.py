@@ -12,6 +12,7 @@ import os
 import resource
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -53,11 +54,11 @@ class LogReporter(Reporter):
     """Writes what the engine reports to the log."""
 
     def __init__(self) -> None:
-        self._log = get_logger("engine")
+        self.log = get_logger("engine")
 
     def report(self, level: str, event: str, fields: dict[str, object]) -> None:
         """One event; an exception among the fields is logged with its trace."""
-        self._log.log(level, event, **fields)  # type: ignore[arg-type]
+        self.log.log(level, event, **fields)  # type: ignore[arg-type]
 
 
 def is_compiled() -> bool:
@@ -94,7 +95,7 @@ class Server:
     ) -> None:
         self.configuration = configuration
         self.settings = configuration.settings
-        self._log = get_logger("server")
+        self.log = get_logger("server")
         settings = self.settings
         registry = Registry()
         commands.load(registry)
@@ -115,6 +116,8 @@ class Server:
         self.door = Door()
         self.reactor = Reactor(self.engine, self.door)
         self.tls: TlsListener | None = None
+        self._tcp: list[socket.socket] = []
+        self._tcp_port = 0
         self._tls_listeners: list[trio.SocketListener] = []
         plugins = {name: load_plugin(name, own) for name, own in settings.plugins.items()}
         self.supervisor = Supervisor(self.engine, plugins, settings.dir)
@@ -164,7 +167,7 @@ class Server:
                     if not self._stop.is_set():
                         self._settle_memory()
                         places = self._addresses()
-                        self._log.info("ready", message="Ready to accept connections", **places)
+                        self.log.info("ready", message="Ready to accept connections", **places)
                         task_status.started()
                         await self._stop.wait()
                     await self._end()
@@ -180,7 +183,7 @@ class Server:
         """Start the server's tasks and the plugins; ends early when the server is to stop."""
         await nursery.start(self._watch_signals)
         nursery.start_soon(self._watch_plugins)
-        self._log.info("initialized", message="Server initialized")
+        self.log.info("initialized", message="Server initialized")
         nursery.start_soon(self._keep_time)
         nursery.start_soon(self.reactor.run)
         if self.tls is not None:
@@ -194,7 +197,7 @@ class Server:
 
     def _announce(self) -> None:
         mode = "compiled" if is_compiled() else "interpreted"
-        self._log.info(
+        self.log.info(
             "starting",
             message=f"HyperCache {__version__} is starting ({mode}), PID: {os.getpid()}",
             version=__version__,
@@ -204,7 +207,7 @@ class Server:
             backend=self.settings.backend,
         )
         for warning in self.configuration.warnings:
-            self._log.warning("configuration", message=warning, warning=warning)
+            self.log.warning("configuration", message=warning, warning=warning)
 
     def _raise_descriptor_limit(self) -> None:
         """Make room for maxclients, or lower maxclients to the room there is."""
@@ -217,15 +220,13 @@ class Server:
         if room < wanted:
             self.door.max_clients = max(room - SPARE_DESCRIPTORS, 1)
             self.settings.maxclients = self.door.max_clients
-            self._log.warning(
+            self.log.warning(
                 "maxclients_lowered", maxclients=self.door.max_clients, descriptors=room
             )
 
     def _bind(self) -> None:
         settings = self.settings
-        if settings.port:
-            for listener in bind_tcp(settings.bind, settings.port, settings.tcp_backlog):
-                self.reactor.listen(listener)
+        self._bind_tcp()
         if settings.unixsocket:
             path = settings.path(settings.unixsocket)
             self.reactor.listen(bind_unix(path, settings.unixsocketperm, settings.tcp_backlog))
@@ -241,6 +242,32 @@ class Server:
             )
         if settings.pidfile:
             settings.path(settings.pidfile).write_text(f"{os.getpid()}\n")
+
+    def _bind_tcp(self) -> None:
+        settings = self.settings
+        if settings.port:
+            self._tcp = bind_tcp(settings.bind, settings.port, settings.tcp_backlog)
+            self._tcp_port = settings.port
+            for listener in self._tcp:
+                self.reactor.listen(listener)
+
+    def rebind(self) -> None:
+        """Listen where ``port`` and ``bind`` now say; clients stay connected.
+
+        Raises `ListenError`. On another port the old listeners stay then; on the same port
+        they had to go first, and the caller sets the old addresses and calls this again.
+        """
+        old = self._tcp
+        if self.settings.port == self._tcp_port:
+            self.reactor.drop(old)
+            old = []
+        self._tcp = []
+        try:
+            self._bind_tcp()
+        except ListenError:
+            self._tcp = old
+            raise
+        self.reactor.drop(old)
 
     def _addresses(self) -> dict[str, object]:
         settings = self.settings
@@ -262,7 +289,7 @@ class Server:
         reason = "User requested shutdown..."
         if self.supervisor.failure is not None:
             reason = f"Shutting down: {self.supervisor.failure}"
-        self._log.info("stopping", message=reason)
+        self.log.info("stopping", message=reason)
         self.reactor.stop_accepting()
         self.engine.close_clients()
         await self._drain()
@@ -291,7 +318,7 @@ class Server:
             if name:
                 Path(settings.path(name)).unlink(missing_ok=True)
         gc.enable()
-        self._log.info("stopped", message="HyperCache is now ready to exit, bye bye...")
+        self.log.info("stopped", message="HyperCache is now ready to exit, bye bye...")
 
     # Tasks ---------------------------------------------------------------------------------
 
@@ -305,7 +332,7 @@ class Server:
             task_status.started()
             async for number in signals:
                 name = signal.Signals(number).name
-                self._log.warning(
+                self.log.warning(
                     "signal", message=f"Received {name} scheduling shutdown...", signal=name
                 )
                 if self._stop.is_set():

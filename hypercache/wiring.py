@@ -1,9 +1,11 @@
 """Which setting moves what: settings are read once here, and again when CONFIG SET changes them."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from hypercache.config import ConfigError
+from hypercache.transport.listeners import ListenError
 from hypercache.transport.tls import TlsError
 
 if TYPE_CHECKING:
@@ -23,65 +25,103 @@ _TLS_SETTINGS = (
 )
 
 
+def limits(server: "Server") -> None:
+    """When a client that does not read is cut off."""
+    normal = server.settings.client_output_buffer_limit.normal
+    server.engine.delivery.hard_limit = normal.hard
+    server.engine.delivery.soft_limit = normal.soft
+    server.engine.delivery.soft_seconds = normal.seconds
+    server.engine.delivery.limits_output = normal.hard > 0 or normal.soft > 0
+
+
+def slow(server: "Server") -> None:
+    """From when on a command is slow."""
+    monitored = server.settings.latency_monitor_threshold * 1000
+    server.engine.set_slow(server.settings.slowlog_log_slower_than, monitored)
+    server.engine.slowlog.resize(server.settings.slowlog_max_len)
+
+
+def doors(server: "Server") -> None:
+    """Who is let in, and for how long."""
+    server.door.max_clients = server.settings.maxclients
+    server.door.protected_mode = server.settings.protected_mode
+    server.door.keepalive = server.settings.tcp_keepalive
+    server.reactor.timeout = server.settings.timeout
+
+
+def password(server: "Server") -> None:
+    """The default user's password."""
+    server.engine.set_password(server.settings.requirepass)
+
+
+def replicas(server: "Server") -> None:
+    """Without how many replicas nothing is written."""
+    server.engine.set_enough_replicas(
+        server.settings.min_replicas_to_write == 0 or server.settings.min_replicas_max_lag == 0
+    )
+
+
+def tls(server: "Server") -> None:
+    """Certificates for new TLS connections; refused when they cannot be used."""
+    if server.tls is not None:
+        try:
+            server.tls.reload()
+        except TlsError as error:
+            raise ConfigError(str(error)) from error
+
+
+def max_bulk(server: "Server") -> None:
+    """The longest argument."""
+    server.engine.max_bulk = server.settings.proto_max_bulk_len
+    for session in server.engine.sessions.values():
+        session.parser.max_bulk = server.engine.max_bulk
+
+
+def latency(server: "Server") -> None:
+    """Whether latencies are counted."""
+    server.engine.tracks_latency = server.settings.latency_tracking
+
+
+def query_limit(server: "Server") -> None:
+    """How much of a client's input may lie unprocessed."""
+    server.engine.query_buffer_limit = server.settings.client_query_buffer_limit
+
+
+def memory(server: "Server") -> None:
+    """The memory of all data."""
+    server.engine.set_max_memory(server.settings.maxmemory)
+
+
+def listen(server: "Server") -> None:
+    """Where plain clients connect; refused when that cannot be bound."""
+    try:
+        server.rebind()
+    except ListenError as error:
+        server.log.warning("rebind_failed", message=str(error))
+        raise ConfigError("Unable to listen on this port. Check server logs.") from error
+
+
+#: What is applied at the start and whenever one of the settings has changed.
+WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
+    (("client-output-buffer-limit",), limits),
+    (("proto-max-bulk-len",), max_bulk),
+    (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), slow),
+    (("latency-tracking",), latency),
+    (("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors),
+    (("client-query-buffer-limit",), query_limit),
+    (("requirepass",), password),
+    (("maxmemory",), memory),
+    (("min-replicas-to-write", "min-replicas-max-lag"), replicas),
+    (_TLS_SETTINGS, tls),
+)
+
+
 def wire(server: "Server") -> None:
     """Apply every setting that is active in the core, now and on each change."""
-    configuration, settings = server.configuration, server.settings
-    engine, door, reactor = server.engine, server.door, server.reactor
-
-    def limits() -> None:
-        normal = settings.client_output_buffer_limit.normal
-        engine.delivery.hard_limit = normal.hard
-        engine.delivery.soft_limit = normal.soft
-        engine.delivery.soft_seconds = normal.seconds
-        engine.delivery.limits_output = normal.hard > 0 or normal.soft > 0
-
-    def max_bulk() -> None:
-        engine.max_bulk = settings.proto_max_bulk_len
-        for session in engine.sessions.values():
-            session.parser.max_bulk = engine.max_bulk
-
-    def slow() -> None:
-        monitored = settings.latency_monitor_threshold * 1000
-        engine.set_slow(settings.slowlog_log_slower_than, monitored)
-        engine.slowlog.resize(settings.slowlog_max_len)
-
-    def latency() -> None:
-        engine.tracks_latency = settings.latency_tracking
-
-    def doors() -> None:
-        door.max_clients = settings.maxclients
-        door.protected_mode = settings.protected_mode
-        door.keepalive = settings.tcp_keepalive
-        reactor.timeout = settings.timeout
-
-    def query_limit() -> None:
-        engine.query_buffer_limit = settings.client_query_buffer_limit
-
-    def password() -> None:
-        engine.set_password(settings.requirepass)
-
-    def memory() -> None:
-        engine.set_max_memory(settings.maxmemory)
-
-    def tls() -> None:
-        if server.tls is not None:
-            try:
-                server.tls.reload()
-            except TlsError as error:
-                raise ConfigError(str(error)) from error
-
-    def when(names: tuple[str, ...], apply: Callable[[], None]) -> None:
-        configuration.subscribe_any(names, apply)
-        apply()
-
-    engine.protected_commands["DEBUG"] = settings.enable_debug_command
-    engine.protected_commands["MODULE"] = settings.enable_module_command
-    when(("client-output-buffer-limit",), limits)
-    when(("proto-max-bulk-len",), max_bulk)
-    when(("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), slow)
-    when(("latency-tracking",), latency)
-    when(("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors)
-    when(("client-query-buffer-limit",), query_limit)
-    when(("requirepass",), password)
-    when(("maxmemory",), memory)
-    when(_TLS_SETTINGS, tls)
+    settings = server.settings
+    server.engine.protected_commands["DEBUG"] = settings.enable_debug_command
+    server.engine.protected_commands["MODULE"] = settings.enable_module_command
+    for names, apply in WIRES:
+        server.configuration.subscribe_any(names, partial(apply, server))
+        apply(server)
+    server.configuration.subscribe_any(("port", "bind"), partial(listen, server))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mypy_extensions import i64
 
-from hypercache.engine.journal import BEYOND
+from hypercache.engine.journal import BEYOND, ReplyGate
 from hypercache.engine.session import Held, Session
 
 if TYPE_CHECKING:
@@ -109,3 +109,14 @@ class Delivery:
             {"client": session.address, "bytes": session.output_bytes},
         )
         self.doomed.append(session)
+
+    def add_gate(self, gate: ReplyGate) -> None:
+        """Hold the replies to writes from now on back until a gate has passed them."""
+        gate.let_pass(self.engine.round_offset)
+        self.engine.journal.gates.append(gate)
+
+    def remove_gate(self, gate: ReplyGate) -> None:
+        """Lift a gate: what it alone has held may leave."""
+        if gate in self.engine.journal.gates:
+            self.engine.journal.gates.remove(gate)
+        self.engine.gates_moved()

@@ -38,9 +38,10 @@ from hypercache.engine.guards import (
     PAUSE_BIT,
     PROTECTED_BIT,
     QUEUE_BIT,
+    REPLICAS_BIT,
     guards_of,
 )
-from hypercache.engine.journal import Journal, ReplyGate, Sink, SinkFailure
+from hypercache.engine.journal import Journal
 from hypercache.engine.latency import LatencyMonitor
 from hypercache.engine.pause import Postponed
 from hypercache.engine.registry import Registry
@@ -184,12 +185,16 @@ class Engine:
             self.delivery.schedule(session)
         self.end_round()
 
+    def arm(self, bit: i64, in_force: bool) -> None:
+        """Put a guard in force for everybody, or no longer."""
+        if in_force:
+            self.armed |= bit
+        else:
+            self.armed &= ~bit
+
     def set_loading(self, loading: bool) -> None:
         """Tell clients, or no longer, that the data are not complete yet."""
-        if loading:
-            self.armed |= LOADING_BIT
-        else:
-            self.armed &= ~LOADING_BIT
+        self.arm(LOADING_BIT, loading)
 
     def set_password(self, password: str) -> None:
         """requirepass has changed; clients that are in stay in."""
@@ -198,10 +203,11 @@ class Engine:
     def set_max_memory(self, limit: i64) -> None:
         """maxmemory has changed; 0 is no limit."""
         self.max_memory = limit
-        if limit > 0:
-            self.armed |= MEMORY_BIT
-        else:
-            self.armed &= ~MEMORY_BIT
+        self.arm(MEMORY_BIT, limit > 0)
+
+    def set_enough_replicas(self, enough: bool) -> None:
+        """Whether as many good replicas are connected as min-replicas-to-write asks for."""
+        self.arm(REPLICAS_BIT, not enough)
 
     def set_slow(self, logged: i64, monitored: i64) -> None:
         """Log commands from so many microseconds on (-1: none), and monitor them (0: none)."""
@@ -420,28 +426,6 @@ class Engine:
 
     # WATCH and observers -------------------------------------------------------------------
 
-    def add_sink(self, sink: Sink) -> None:
-        """Send the journal's records to a sink from now on."""
-        self.journal.attach(sink)
-        self.changes.journalled = True
-
-    def remove_sink(self, sink: Sink) -> None:
-        """Send a sink nothing more; gates that need it let nothing more pass."""
-        self.journal.detach(sink)
-        self.changes.journalled = bool(self.journal.sinks)
-        self.gates_moved()
-
-    def add_gate(self, gate: ReplyGate) -> None:
-        """Hold the replies to writes from now on back until a gate has passed them."""
-        gate.let_pass(self.round_offset)
-        self.journal.gates.append(gate)
-
-    def remove_gate(self, gate: ReplyGate) -> None:
-        """Lift a gate: what it alone has held may leave."""
-        if gate in self.journal.gates:
-            self.journal.gates.remove(gate)
-        self.gates_moved()
-
     # Waiting -------------------------------------------------------------------------------
 
     def gates_moved(self) -> None:
@@ -481,7 +465,7 @@ class Engine:
         if self.journal.records:
             failures = self.journal.flush()
             if failures:
-                self.sinks_failed(failures)
+                self.settlement.sinks_failed(failures)
         self.round_offset = self.journal.offset
 
     def commit_failed(self, error: BackendError) -> None:
@@ -495,18 +479,6 @@ class Engine:
                 if session.output:
                     session.take()
                     self.delivery.kill(session)
-
-    def sinks_failed(self, failures: list[SinkFailure]) -> None:
-        """Sinks have raised: they are out, and whoever added them has to know."""
-        self.changes.journalled = bool(self.journal.sinks)
-        for failure in failures:
-            tell = failure.sink.failed
-            if tell is None:
-                self.reporter.report(
-                    "error", "sink_failed", {"sink": failure.sink.name, "exception": failure.error}
-                )
-            else:
-                tell(failure.error)
 
     # Background work ---------------------------------------------------------------------------
 

@@ -97,29 +97,35 @@ def not_in_transaction(engine: "Engine", context: "Context", command: Command) -
     raise ErrorReply("ERR Command not allowed inside a transaction")
 
 
+def stands_for(context: "Context", command: Command, flag: i64) -> bool:
+    """Whether a guard for a flag concerns a call: EXEC's when a command in its queue has it."""
+    if command.name != b"exec":
+        return True
+    return any(queued.command.flags & flag for queued in context.queue or [])
+
+
 def memory(engine: "Engine", context: "Context", command: Command) -> None:
-    """No command that may grow the data once maxmemory is reached; EXEC if its queue has one."""
-    if command.name == b"exec":
-        queue = context.queue or []
-        if not any(queued.command.flags & DENYOOM for queued in queue):
-            return
-    if engine.over_memory():
+    """No command that may grow the data once maxmemory is reached."""
+    if stands_for(context, command, DENYOOM) and engine.over_memory():
         raise ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
 
 
 def disk(engine: "Engine", context: "Context", command: Command) -> None:
     """No writes while persistence fails and the settings say that this matters."""
-    raise ErrorReply(engine.disk_error)
+    if stands_for(context, command, WRITE):
+        raise ErrorReply(engine.disk_error)
 
 
 def replicas(engine: "Engine", context: "Context", command: Command) -> None:
     """No writes with fewer good replicas than min-replicas-to-write."""
-    raise ErrorReply("NOREPLICAS Not enough good replicas to write.")
+    if stands_for(context, command, WRITE):
+        raise ErrorReply("NOREPLICAS Not enough good replicas to write.")
 
 
 def readonly(engine: "Engine", context: "Context", command: Command) -> None:
     """A replica takes writes from its primary only."""
-    raise ErrorReply("READONLY You can't write against a read only replica.")
+    if stands_for(context, command, WRITE):
+        raise ErrorReply("READONLY You can't write against a read only replica.")
 
 
 def subscribed(engine: "Engine", context: "Context", command: Command) -> None:
@@ -175,12 +181,13 @@ def guards_of(command: Command) -> i64:
         bits |= AUTH_BIT
     if command.flags & NO_MULTI:
         bits |= NO_MULTI_BIT
-    if command.flags & DENYOOM or command.name == b"exec":
+    is_exec = command.name == b"exec"
+    if command.flags & DENYOOM or is_exec:
         bits |= MEMORY_BIT
-    if command.flags & WRITE or command.name == b"ping":
+    if command.flags & WRITE or is_exec:
+        bits |= DISK_BIT | REPLICAS_BIT | READONLY_BIT
+    if command.name == b"ping":
         bits |= DISK_BIT
-    if command.flags & WRITE:
-        bits |= REPLICAS_BIT | READONLY_BIT
     if command.name not in _SUBSCRIBER_COMMANDS:
         bits |= SUBSCRIBED_BIT
     if not command.flags & STALE:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mypy_extensions import mypyc_attr
 
 from hypercache.engine.context import Context
+from hypercache.engine.journal import Sink, SinkFailure
 from hypercache.engine.watches import Watches
 from hypercache.keyspace.changes import Effect, Touch
 
@@ -101,3 +102,26 @@ class Settlement:
             self.watches.touched(touch)
         for observer in self.observers:
             observer.changed(touched)
+
+    def add_sink(self, sink: Sink) -> None:
+        """Send the journal's records to a sink from now on."""
+        self.engine.journal.attach(sink)
+        self.engine.changes.journalled = True
+
+    def remove_sink(self, sink: Sink) -> None:
+        """Send a sink nothing more; gates that need it let nothing more pass."""
+        self.engine.journal.detach(sink)
+        self.engine.changes.journalled = bool(self.engine.journal.sinks)
+        self.engine.gates_moved()
+
+    def sinks_failed(self, failures: list[SinkFailure]) -> None:
+        """Sinks have raised: they are out, and whoever added them has to know."""
+        self.engine.changes.journalled = bool(self.engine.journal.sinks)
+        for failure in failures:
+            tell = failure.sink.failed
+            if tell is None:
+                self.engine.reporter.report(
+                    "error", "sink_failed", {"sink": failure.sink.name, "exception": failure.error}
+                )
+            else:
+                tell(failure.error)

@@ -54,19 +54,19 @@ class Host:
     def add_sink(self, sink: Sink) -> None:
         sink.failed = self.fail
         self._sinks.append(sink)
-        self._engine.add_sink(sink)
+        self._engine.settlement.add_sink(sink)
 
     def remove_sink(self, sink: Sink) -> None:
         self._sinks.remove(sink)
-        self._engine.remove_sink(sink)
+        self._engine.settlement.remove_sink(sink)
 
     def add_gate(self, gate: ReplyGate) -> None:
         self._gates.append(gate)
-        self._engine.add_gate(gate)
+        self._engine.delivery.add_gate(gate)
 
     def remove_gate(self, gate: ReplyGate) -> None:
         self._gates.remove(gate)
-        self._engine.remove_gate(gate)
+        self._engine.delivery.remove_gate(gate)
 
     def safe(self, sink: Sink, offset: int) -> None:
         self._check(sink, offset)
@@ -143,10 +143,10 @@ class Host:
         while self._undo:
             self._undo.pop()()
         for sink in self._sinks:
-            self._engine.remove_sink(sink)
+            self._engine.settlement.remove_sink(sink)
         if lift_gates:
             for gate in self._gates:
-                self._engine.remove_gate(gate)
+                self._engine.delivery.remove_gate(gate)
         return len(self._gates)
 
 

@@ -40,9 +40,19 @@ class Reactor:
         self.timeout = 0
 
     def listen(self, listener: socket.socket) -> None:
-        """Accept clients from a bound, listening socket once `run` is under way."""
+        """Accept clients from a bound, listening socket while `run` is under way."""
         listener.setblocking(False)
         self._listeners[listener.fileno()] = listener
+        if self.accepting:
+            self.poller.epoll.register(listener.fileno(), READABLE)
+
+    def drop(self, listeners: list[socket.socket]) -> None:
+        """Accept no more clients from these, and close them; those connected stay."""
+        for listener in listeners:
+            descriptor = listener.fileno()
+            if self._listeners.pop(descriptor, None) is not None and self.accepting:
+                self.poller.epoll.unregister(descriptor)
+            listener.close()
 
     async def run(self) -> None:
         """Serve until cancelled."""

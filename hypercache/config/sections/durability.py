@@ -268,7 +268,6 @@ class ReplicationSettings:
         INT_MAX,
         "Replicas without which writes are refused.",
         aliases=("min-slaves-to-write",),
-        effect="later",
     )
     min_replicas_max_lag: int = integer(
         10,
@@ -276,7 +275,6 @@ class ReplicationSettings:
         INT_MAX,
         "Seconds of lag up to which a replica counts.",
         aliases=("min-slaves-max-lag",),
-        effect="later",
     )
 
 

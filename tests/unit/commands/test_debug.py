@@ -111,7 +111,7 @@ class Collector(Sink):
 def test_populate_is_journalled_as_what_it_does() -> None:
     harness = allowed()
     collector = Collector()
-    harness.engine.add_sink(collector)
+    harness.engine.settlement.add_sink(collector)
     harness.command("DEBUG", "POPULATE", 2, "p")
     assert collector.commands == [[b"SET", b"p:0", b"value:0"], [b"SET", b"p:1", b"value:1"]]
 

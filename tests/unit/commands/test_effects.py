@@ -42,7 +42,7 @@ class Journalled:
     def __init__(self, harness: EngineHarness) -> None:
         self.harness = harness
         self.keeper = Keeper()
-        harness.engine.add_sink(self.keeper)
+        harness.engine.settlement.add_sink(self.keeper)
 
     def effects(self, *arguments: bytes | str | int) -> list[str]:
         """The effects of a command, one line each, preceded by their database unless 0."""
@@ -96,7 +96,7 @@ def test_replaying_the_effects_gives_the_same_data(
 ) -> None:
     original = EngineHarness(make_backend(backend))
     keeper = Keeper()
-    original.engine.add_sink(keeper)
+    original.engine.settlement.add_sink(keeper)
     for arguments, milliseconds in steps:
         original.command(*arguments)
         original.advance(milliseconds)

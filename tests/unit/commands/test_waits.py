@@ -30,7 +30,7 @@ class ManualSink(Sink):
 def add_sink(harness: EngineHarness, role: int = OTHER, at_once: bool = False) -> ManualSink:
     """A new sink of an engine."""
     sink = ManualSink(role, at_once)
-    harness.engine.add_sink(sink)
+    harness.engine.settlement.add_sink(sink)
     return sink
 
 
@@ -137,7 +137,7 @@ def test_a_client_that_goes_while_it_waits(harness: EngineHarness) -> None:
 @pytest.mark.parametrize("write", ["SET k v", "FLUSHALL", "INCR n"])
 def test_a_gate_holds_back_the_replies_to_writes(harness: EngineHarness, write: str) -> None:
     sink = add_sink(harness)
-    harness.engine.add_gate(ReplyGate([sink], 1))
+    harness.engine.delivery.add_gate(ReplyGate([sink], 1))
     other = harness.client()
     assert harness.command(*write.split()) is NOTHING
     assert other.command("PING") == "PONG"
@@ -149,7 +149,7 @@ def test_a_gate_holds_back_the_replies_to_writes(harness: EngineHarness, write: 
 
 def test_a_gate_holds_back_a_transaction(harness: EngineHarness) -> None:
     sink = add_sink(harness)
-    harness.engine.add_gate(ReplyGate([sink], 1))
+    harness.engine.delivery.add_gate(ReplyGate([sink], 1))
     harness.first.send(b"MULTI\r\nSET k v\r\nGET k\r\nEXEC\r\n")
     assert harness.first.replies() == []
     sink.acknowledge(harness)
@@ -159,5 +159,5 @@ def test_a_gate_holds_back_a_transaction(harness: EngineHarness) -> None:
 
 def test_a_gate_that_is_passed_at_once_holds_nothing_back(harness: EngineHarness) -> None:
     sink = add_sink(harness, at_once=True)
-    harness.engine.add_gate(ReplyGate([sink], 1))
+    harness.engine.delivery.add_gate(ReplyGate([sink], 1))
     assert harness.script("SET k v\nMULTI\nSET k w\nEXEC\nFLUSHALL\nSET k v")[-1] == "OK"

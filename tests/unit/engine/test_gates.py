@@ -16,8 +16,8 @@ class Gated:
         self.engine = self.harness.engine
         self.sink = MemorySink()
         self.gate = ReplyGate([self.sink])
-        self.engine.add_sink(self.sink)
-        self.engine.add_gate(self.gate)
+        self.engine.settlement.add_sink(self.sink)
+        self.engine.delivery.add_gate(self.gate)
         self.client = self.harness.first
 
     def acknowledge(self, offset: int | None = None) -> None:
@@ -124,8 +124,8 @@ def test_transaction_that_only_reads_waits_for_nothing(gated: Gated) -> None:
 
 def test_every_gate_has_to_pass(gated: Gated) -> None:
     second = MemorySink("second")
-    gated.engine.add_sink(second)
-    gated.engine.add_gate(ReplyGate([second]))
+    gated.engine.settlement.add_sink(second)
+    gated.engine.delivery.add_gate(ReplyGate([second]))
     gated.client.command("SET", "key", "value")
     gated.acknowledge()
     assert gated.client.replies() == []
@@ -138,8 +138,8 @@ def quorum(count: int, needed: int) -> tuple[EngineHarness, list[MemorySink]]:
     harness = EngineHarness()
     sinks = [MemorySink(f"replica {number}", REPLICA) for number in range(count)]
     for sink in sinks:
-        harness.engine.add_sink(sink)
-    harness.engine.add_gate(ReplyGate(list(sinks), needed))
+        harness.engine.settlement.add_sink(sink)
+    harness.engine.delivery.add_gate(ReplyGate(list(sinks), needed))
     return harness, sinks
 
 
@@ -157,16 +157,16 @@ def test_quorum_of_two_of_three(order: tuple[int, int, int]) -> None:
 
 def test_quorum_survives_the_loss_of_a_sink_but_not_of_two() -> None:
     harness, sinks = quorum(3, 2)
-    harness.engine.remove_sink(sinks[0])
+    harness.engine.settlement.remove_sink(sinks[0])
     assert harness.command("INCR", "n") is NOTHING
     acknowledge(harness, sinks[1])
     acknowledge(harness, sinks[2])
     assert harness.first.replies() == [1]
-    harness.engine.remove_sink(sinks[1])
+    harness.engine.settlement.remove_sink(sinks[1])
     assert harness.command("INCR", "n") is NOTHING
     acknowledge(harness, sinks[2])
     assert harness.first.replies() == []
-    harness.engine.remove_sink(sinks[2])
+    harness.engine.settlement.remove_sink(sinks[2])
     assert harness.first.replies() == [], "with no sink left, nothing is safe"
 
 
@@ -176,7 +176,7 @@ def test_new_sink_has_not_what_came_before_it() -> None:
     harness.command("INCR", "n")
     acknowledge(harness, sinks[0])
     late = MemorySink("late", REPLICA)
-    harness.engine.add_sink(late)
+    harness.engine.settlement.add_sink(late)
     harness.engine.journal.gates[0].sinks.append(late)
     harness.end_round()
     assert harness.first.replies() == []
@@ -191,18 +191,18 @@ def test_new_sink_has_not_what_came_before_it() -> None:
 def test_lifted_gate_lets_all_go(gated: Gated) -> None:
     gated.client.command("INCR", "n")
     gated.client.command("INCR", "n")
-    gated.engine.remove_gate(gated.gate)
+    gated.engine.delivery.remove_gate(gated.gate)
     assert gated.client.replies() == [1, 2]
     assert gated.client.command("INCR", "n") == 3
-    gated.engine.remove_gate(gated.gate)
+    gated.engine.delivery.remove_gate(gated.gate)
 
 
 def test_gate_of_a_removed_sink_stays_until_it_is_lifted(gated: Gated) -> None:
     gated.client.command("INCR", "n")
-    gated.engine.remove_sink(gated.sink)
+    gated.engine.settlement.remove_sink(gated.sink)
     assert gated.client.replies() == []
     assert gated.harness.client().command("GET", "n") == b"1"
-    gated.engine.remove_gate(gated.gate)
+    gated.engine.delivery.remove_gate(gated.gate)
     assert gated.client.replies() == [1]
     assert not gated.engine.changes.journalled
 
@@ -211,8 +211,8 @@ def test_gate_concerns_only_writes_after_it() -> None:
     harness = EngineHarness()
     assert harness.command("INCR", "n") == 1
     sink = MemorySink()
-    harness.engine.add_sink(sink)
-    harness.engine.add_gate(ReplyGate([sink]))
+    harness.engine.settlement.add_sink(sink)
+    harness.engine.delivery.add_gate(ReplyGate([sink]))
     assert harness.command("GET", "n") == b"1", "the write before the gate has been told"
     assert harness.command("INCR", "n") is NOTHING
 
@@ -220,7 +220,7 @@ def test_gate_concerns_only_writes_after_it() -> None:
 def test_what_has_passed_stays_passed(gated: Gated) -> None:
     gated.client.command("INCR", "n")
     gated.acknowledge()
-    gated.engine.remove_sink(gated.sink)
+    gated.engine.settlement.remove_sink(gated.sink)
     gated.client.replies()
     assert gated.client.command("GET", "n") == b"1"
 
@@ -317,8 +317,8 @@ def test_sink_that_moves_amid_a_command_does_no_harm(gated: Gated) -> None:
             gated.engine.gates_moved()
 
     eager = Eager("eager")
-    gated.engine.add_sink(eager)
-    gated.engine.add_gate(ReplyGate([eager]))
+    gated.engine.settlement.add_sink(eager)
+    gated.engine.delivery.add_gate(ReplyGate([eager]))
     pipeline(gated.client, ("INCR", "n"), ("PING",), ("INCR", "n"))
     assert gated.client.replies() == []
     gated.acknowledge()
@@ -331,8 +331,8 @@ def test_sink_that_raises_is_out_and_its_gate_stays_shut(gated: Gated) -> None:
             raise OSError("disk on fire")
 
     broken = Broken("broken")
-    gated.engine.add_sink(broken)
-    gated.engine.add_gate(ReplyGate([broken]))
+    gated.engine.settlement.add_sink(broken)
+    gated.engine.delivery.add_gate(ReplyGate([broken]))
     with pytest.raises(OSError, match="disk on fire"):
         gated.client.command("INCR", "n")
     assert [report[1] for report in gated.harness.recorder.reports] == ["sink_failed"]
@@ -351,7 +351,7 @@ def test_owner_is_told_when_its_sink_raises(gated: Gated) -> None:
     told: list[Exception] = []
     broken = Broken("broken")
     broken.failed = told.append
-    gated.engine.add_sink(broken)
+    gated.engine.settlement.add_sink(broken)
     gated.client.command("INCR", "n")
     assert [str(error) for error in told] == ["disk on fire"]
     assert gated.harness.recorder.reports == []
@@ -360,7 +360,7 @@ def test_owner_is_told_when_its_sink_raises(gated: Gated) -> None:
 def test_sink_added_amid_a_round_gets_only_what_follows(gated: Gated) -> None:
     late = MemorySink("late")
     gated.client.session.receive(encode("INCR", "n"))
-    gated.engine.add_sink(late)
+    gated.engine.settlement.add_sink(late)
     gated.client.session.receive(encode("INCR", "n"))
     gated.harness.end_round()
     assert [record.offset for record in gated.sink.records] == [1, 2]

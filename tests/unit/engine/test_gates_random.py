@@ -47,10 +47,10 @@ class Model:
         self.needed = needed
         self.sinks = [MemorySink(str(number)) for number in range(SINKS)]
         for sink in self.sinks:
-            self.harness.engine.add_sink(sink)
+            self.harness.engine.settlement.add_sink(sink)
         # One gate of all sinks, and one of the first sink alone.
-        self.harness.engine.add_gate(ReplyGate(list(self.sinks), needed))
-        self.harness.engine.add_gate(ReplyGate(self.sinks[:1]))
+        self.harness.engine.delivery.add_gate(ReplyGate(list(self.sinks), needed))
+        self.harness.engine.delivery.add_gate(ReplyGate(self.sinks[:1]))
         self.offset = 0
         self.echoes = 0
         self.clients = [Expected(self.harness.client()) for _ in range(CLIENTS)]

@@ -21,7 +21,7 @@ class Replicated:
         self.client = self.harness.first
         self.replicas = [MemorySink(f"replica {number}", REPLICA) for number in (1, 2)]
         for sink in self.replicas:
-            self.engine.add_sink(sink)
+            self.engine.settlement.add_sink(sink)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_wait_sees_a_replica_that_acknowledges_in_the_same_round(replicated: Rep
 
 def test_wait_counts_only_replicas(replicated: Replicated) -> None:
     file = MemorySink("file", LOCAL_FILE, prompt=True)
-    replicated.engine.add_sink(file)
+    replicated.engine.settlement.add_sink(file)
     replicated.client.command("INCR", "n")
     assert replicated.client.command("WAIT", 1, 20) is NOTHING
     replicated.harness.advance(20)
@@ -62,7 +62,7 @@ def test_new_replica_has_nothing_yet(replicated: Replicated) -> None:
     """What the client wrote before the replica came is with it only when it says so."""
     replicated.client.command("INCR", "n")
     late = MemorySink("late", REPLICA)
-    replicated.engine.add_sink(late)
+    replicated.engine.settlement.add_sink(late)
     assert replicated.client.command("WAIT", 1, 0) is NOTHING
     acknowledge(replicated.harness, late)
     assert replicated.client.replies() == [1]
@@ -135,7 +135,7 @@ def test_paused_write_of_a_killed_client_is_not_run(replicated: Replicated) -> N
 
 def test_paused_write_is_not_run_after_the_end_of_service(replicated: Replicated) -> None:
     """Not even when the client is still there, because a reply to it is held."""
-    replicated.engine.add_gate(ReplyGate(replicated.replicas))
+    replicated.engine.delivery.add_gate(ReplyGate(replicated.replicas))
     replicated.client.command("INCR", "n")
     replicated.harness.client().command("CLIENT", "PAUSE", 1000, "WRITE")
     replicated.client.command("INCR", "n")
@@ -203,7 +203,7 @@ def test_wait_in_a_transaction_does_not_wait(replicated: Replicated) -> None:
 def test_wait_behind_a_gate_keeps_the_order(replicated: Replicated) -> None:
     """The sink that ends the WAIT and lets the write go does so in one step."""
     sink = replicated.replicas[0]
-    replicated.engine.add_gate(ReplyGate([sink]))
+    replicated.engine.delivery.add_gate(ReplyGate([sink]))
     client = replicated.client
     client.send(encode("INCR", "n") + encode("WAIT", 1, 0) + encode("PING") + encode("INCR", "n"))
     assert client.replies() == []
@@ -219,7 +219,7 @@ def test_waitaof_needs_the_local_file(replicated: Replicated) -> None:
         "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
     )
     file = MemorySink("file", LOCAL_FILE)
-    replicated.engine.add_sink(file)
+    replicated.engine.settlement.add_sink(file)
     client.command("INCR", "n")
     assert client.command("WAITAOF", 1, 1, 0) is NOTHING
     acknowledge(replicated.harness, file)
@@ -244,7 +244,7 @@ def test_end_of_service_closes_parked_clients_and_runs_nothing_more(
 
 def test_end_of_service_keeps_clients_with_held_replies(replicated: Replicated) -> None:
     sink = replicated.replicas[0]
-    replicated.engine.add_gate(ReplyGate([sink]))
+    replicated.engine.delivery.add_gate(ReplyGate([sink]))
     replicated.client.command("INCR", "n")
     replicated.engine.close_clients()
     assert not replicated.client.closed
@@ -316,7 +316,7 @@ def test_refused_round_reaches_no_sink_and_its_writers_are_dropped() -> None:
     backend = FullBackend()
     harness = EngineHarness(backend)
     sink = MemorySink(prompt=True)
-    harness.engine.add_sink(sink)
+    harness.engine.settlement.add_sink(sink)
     writer, reader, silent = harness.first, harness.client(), harness.client()
     silent.send(encode("CLIENT", "REPLY", "OFF"))
     assert writer.command("INCR", "n") == 1

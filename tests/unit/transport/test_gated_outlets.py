@@ -26,8 +26,8 @@ class Gated:
         self.harness = EngineHarness()
         self.engine = self.harness.engine
         self.sink = MemorySink()
-        self.engine.add_sink(self.sink)
-        self.engine.add_gate(ReplyGate([self.sink]))
+        self.engine.settlement.add_sink(self.sink)
+        self.engine.delivery.add_gate(ReplyGate([self.sink]))
 
     def acknowledge(self, offset: int | None = None) -> None:
         acknowledge(self.harness, self.sink, offset)
