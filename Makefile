@@ -39,7 +39,7 @@ test: test-compiled test-interpreted
 
 test-compiled: compiler $(COMPILED)/.dev peers
 	@echo "== compiled"
-	@$(COMPILED)/bin/python -c "from hypercache.server import is_compiled; assert is_compiled()"
+	@$(COMPILED)/bin/python -P -c "from hypercache.server import is_compiled; assert is_compiled()"
 	$(COMPILED)/bin/pytest $(PYTEST_ARGS)
 
 test-interpreted: $(INTERPRETED)/.dev peers
