@@ -258,12 +258,8 @@ class Engine:
         self.serving = None
         if session.closing:
             self.delivery.schedule(session)
-        elif session.parser.buffered() + session.queue_bytes > self.query_buffer_limit:
-            self.counters.query_limit_disconnections += 1
-            self.reporter.report(
-                "warning", "client_query_buffer_limit", {"client": session.address}
-            )
-            self.delivery.kill(session)
+        else:
+            session.bound_input()
 
     def serve(self, session: Session, args: list[bytes]) -> None:
         """Execute one request and write its reply. See the contract above."""

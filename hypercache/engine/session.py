@@ -50,8 +50,8 @@ class Session(Context):
     """A client that speaks RESP.
 
     ``output`` are encoded replies ready to leave; the transport takes them with `take`.
-    ``held`` are replies behind a reply gate, in order. ``output_bytes`` counts both and what
-    the transport reports unsent with `unsent`.
+    ``held`` are replies behind a reply gate, in order. ``output_bytes`` counts both, until the
+    transport reports them sent.
     """
 
     def __init__(self, engine: "Engine", identity: int, db: Keyspace, outlet: Outlet) -> None:
@@ -60,7 +60,6 @@ class Session(Context):
         self.parser = RequestParser()
         self.output: list[bytes] = []
         self.output_bytes: i64 = 0
-        self.unsent: i64 = 0
         self.held: list[Held] = []
         # A request that CLIENT PAUSE has put off, executed before all others.
         self.postponed: list[bytes] | None = None
@@ -78,7 +77,9 @@ class Session(Context):
         engine.counters.bytes_in += len(data)
         self.bytes_in += len(data)
         self.parser.feed(data)
-        if not self.blocked:
+        if self.blocked:
+            self.bound_input()
+        else:
             self.run()
 
     def run(self) -> None:
@@ -104,6 +105,14 @@ class Session(Context):
         finally:
             self.collect()
             engine.leave(self)
+
+    def bound_input(self) -> None:
+        """Be cut off for sending more than may lie unprocessed (client-query-buffer-limit)."""
+        engine = self.engine
+        if self.parser.buffered() + self.queue_bytes > engine.query_buffer_limit:
+            engine.counters.query_limit_disconnections += 1
+            engine.reporter.report("warning", "client_query_buffer_limit", {"client": self.address})
+            engine.delivery.kill(self)
 
     def collect(self) -> None:
         """Take over what the engine has written for this client so far."""

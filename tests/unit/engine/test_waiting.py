@@ -104,6 +104,18 @@ def test_nothing_behind_a_parked_request_runs_before_its_end(replicated: Replica
     assert other.command("GET", "n") == b"2"
 
 
+def test_parked_client_cannot_pile_up_requests(replicated: Replicated) -> None:
+    replicated.engine.query_buffer_limit = 100_000
+    replicated.client.command("INCR", "n")
+    assert replicated.client.command("WAIT", 2, 0) is NOTHING
+    for _ in range(99):
+        replicated.client.send(b"x" * 1000)
+    assert not replicated.client.closed
+    replicated.client.send(b"x" * 2000)
+    assert replicated.client.closed
+    assert replicated.engine.counters.query_limit_disconnections == 1
+
+
 def test_client_that_goes_while_parked_is_forgotten(replicated: Replicated) -> None:
     replicated.client.send(encode("INCR", "n") + encode("WAIT", 1, 50) + encode("INCR", "n"))
     replicated.client.disconnect()
