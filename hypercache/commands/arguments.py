@@ -18,6 +18,10 @@ MIN_I64: Final[i64] = -9223372036854775808
 MAX_INT: Final[i64] = 2147483647
 MIN_INT: Final[i64] = -2147483648
 
+# Integers below this are the same bytes wherever they are stored (Redis: OBJ_SHARED_INTEGERS).
+SHARED_INTEGERS: Final = 10000
+_SHARED: Final[list[bytes]] = [b"%d" % number for number in range(SHARED_INTEGERS)]
+
 # How much of an argument an error repeats.
 _SHOWN: Final = 128
 
@@ -104,7 +108,9 @@ def misused(args: list[bytes]) -> ErrorReply:
 
 
 def format_integer(value: i64) -> bytes:
-    """The decimal digits of an integer."""
+    """The decimal digits of an integer; small ones share their bytes, as in Redis."""
+    if 0 <= value < SHARED_INTEGERS:
+        return _SHARED[value]
     return str(value).encode()
 
 

@@ -181,6 +181,7 @@ class Declaration:
             raise GrammarError(f"command {name!r}: it is declared in the container {container!r}")
         if group not in GROUPS:
             raise GrammarError(f"command {name!r}: unknown group {group!r}")
+        self.syntax = syntax
         self.words = [word.lower() for word in grammar.words]
         self.arguments = grammar.arguments
         self.function = function

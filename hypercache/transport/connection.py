@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
 
 # Bytes read from one client in one turn: usually, and while a large value arrives.
-READ_SIZE: Final[i64] = 16384
+READ_SIZE: Final[i64] = 32768
 LARGE_READ_SIZE: Final[i64] = 262144
 # Most chunks and bytes given to the kernel in one call.
 SEND_CHUNKS: Final = 64
