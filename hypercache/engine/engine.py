@@ -169,13 +169,11 @@ class Engine:
         """A client has gone: nothing of it remains."""
         if self.sessions.pop(session.id, None) is None:
             return
-        session.closing = True
         if session.watched:
             self.settlement.unwatch(session)
         self.waits.forget(session)
         self.delivery.gated.pop(session.id, None)
-        session.held = []
-        session.queue = None
+        session.end()
 
     def close_clients(self) -> None:
         """Serve no further request: close each client once its replies have left."""

@@ -6,7 +6,7 @@ client must go. Everything between is here and in the engine, so the reactor, a 
 and a test drive the very same object.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -34,6 +34,19 @@ class Outlet:
     def close(self) -> None:
         """Drop the connection without sending more. Ends with `Engine.disconnect`."""
         raise NotImplementedError
+
+
+class _Gone(Outlet):
+    """The outlet of a session whose client has gone."""
+
+    def deliver(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+_GONE: Final = _Gone()
 
 
 class Held:
@@ -105,6 +118,20 @@ class Session(Context):
         finally:
             self.collect()
             engine.leave(self)
+
+    def end(self) -> None:
+        """The client has gone: let go of all that it sent and was to get, and of its outlet.
+
+        Outlet and session know each other, and the collector of such cycles does not run
+        while the server is busy: what is not let go here would stay.
+        """
+        self.closing = True
+        self.outlet = _GONE
+        self.parser = RequestParser()
+        self.output = []
+        self.held = []
+        self.queue = None
+        self.postponed = None
 
     def bound_input(self) -> None:
         """Be cut off for sending more than may lie unprocessed (client-query-buffer-limit)."""
