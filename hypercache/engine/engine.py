@@ -21,7 +21,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import Backend, BackendError
 from hypercache.engine.background import Background
-from hypercache.engine.command import FAST, SKIP_SLOWLOG, Command, Declaration
+from hypercache.engine.command import FAST, Command, Declaration
 from hypercache.engine.context import (
     REPLY_ON,
     REPLY_SKIP,
@@ -407,7 +407,7 @@ class Engine:
         """Log and monitor a slow command; the log leaves out those that stand for others (EXEC)."""
         event = b"fast-command" if command.flags & FAST else b"command"
         self.latency.add(event, self.time, elapsed)
-        if 0 <= self.slowlog.threshold <= elapsed and not command.flags & SKIP_SLOWLOG:
+        if 0 <= self.slowlog.threshold <= elapsed and command.is_logged_when_slow():
             shown = redact(command, args, self.configuration.is_secret)
             self.slowlog.add(self.time // 1000000, elapsed, shown, context.address, context.name)
 

@@ -36,6 +36,8 @@ class Reactor:
         self.poller = Poller(engine)
         self._listeners: dict[int, socket.socket] = {}
         self.accepting = False
+        # Until when accepting rests after the process ran out of descriptors.
+        self._rest_until = 0.0
         # Idle seconds after which a client is closed; 0 is never.
         self.timeout = 0
 
@@ -104,8 +106,6 @@ class Reactor:
                     return
                 continue  # the client has gone already
             self._admit(accepted, address)
-
-    _rest_until = 0.0
 
     def _admit(self, accepted: socket.socket, address: object) -> None:
         accepted.setblocking(False)
