@@ -24,7 +24,13 @@ HOT_FOLDERS = (
     "hypercache/commands",
     "backends/hypercache_memory",
 )
-HOT_FILES = ("hypercache/backend.py", "hypercache/reply.py", "hypercache/transport/connection.py")
+HOT_FILES = (
+    "hypercache/backend.py",
+    "hypercache/values.py",
+    "hypercache/streams.py",
+    "hypercache/reply.py",
+    "hypercache/transport/connection.py",
+)
 INTERPRETED_MARK = "# mypyc: interpreted"
 
 

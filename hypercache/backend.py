@@ -19,20 +19,52 @@ from typing import Final
 
 from mypy_extensions import i32, i64, mypyc_attr
 
+from hypercache.streams import StreamGroup, StreamValue
+from hypercache.values import (
+    HASH,
+    KIND_NAMES,
+    LIST,
+    NO_EXPIRE,
+    SET,
+    STREAM,
+    STRING,
+    ZSET,
+    EncodingLimits,
+    HashValue,
+    ListValue,
+    SetValue,
+    StringValue,
+    Value,
+    ZSetValue,
+)
+
 CONTRACT_VERSION: Final = 1
 
-# Kinds of values. Backends persist these numbers: append only.
-STRING: Final = 0
-LIST: Final = 1
-SET: Final = 2
-ZSET: Final = 3
-HASH: Final = 4
-STREAM: Final = 5
-
-#: Names of the kinds as TYPE answers them, by number.
-KIND_NAMES: Final = ("string", "list", "set", "zset", "hash", "stream")
-
-NO_EXPIRE: Final = -1
+__all__ = [
+    "CONTRACT_VERSION",
+    "HASH",
+    "KIND_NAMES",
+    "LIST",
+    "NO_EXPIRE",
+    "SET",
+    "STREAM",
+    "STRING",
+    "ZSET",
+    "Backend",
+    "BackendError",
+    "BackendFull",
+    "Database",
+    "EncodingLimits",
+    "Entry",
+    "HashValue",
+    "ListValue",
+    "SetValue",
+    "StreamGroup",
+    "StreamValue",
+    "StringValue",
+    "Value",
+    "ZSetValue",
+]
 
 
 class BackendError(Exception):
@@ -41,70 +73,6 @@ class BackendError(Exception):
 
 class BackendFull(BackendError):
     """No room left (disk or map): writes are refused, reads go on."""
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Value:
-    """A value that is changed in place: a container, or a large string.
-
-    ``kind`` is one of the numbers above. ``changes`` counts the changes made so far: every
-    method that changes something adds the number of elements it changed (a string write
-    adds 1), and one that changes nothing leaves it alone. The keyspace compares it before
-    and after a command: WATCH, notifications and the journal follow from it.
-    """
-
-    kind: int
-    changes: i64
-
-    def __init__(self, kind: int) -> None:
-        self.kind = kind
-        self.changes = 0
-
-    def length(self) -> int:
-        """Number of elements (bytes, for a string). A container of length 0 is removed."""
-        raise NotImplementedError
-
-    def memory(self) -> int:
-        """Bytes that this value takes in this process, its elements included."""
-        raise NotImplementedError
-
-    def encoding(self) -> str:
-        """The name that OBJECT ENCODING answers."""
-        raise NotImplementedError
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class StringValue(Value):
-    """A string that is edited in place (APPEND, SETRANGE): no write copies the whole."""
-
-    def read(self, start: int, stop: int) -> bytes:
-        """Bytes ``start <= i < stop``, 0 <= start <= stop; beyond the end there are none."""
-        raise NotImplementedError
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Overwrite from ``offset``; a gap after the old end is filled with zero bytes."""
-        raise NotImplementedError
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class HashValue(Value):
-    """Fields and their values."""
-
-    def get(self, field: bytes) -> bytes | None:
-        """The value of a field, or None."""
-        raise NotImplementedError
-
-    def set(self, field: bytes, value: bytes) -> bool:
-        """Set a field; True when it is new. Setting counts as a change even if equal."""
-        raise NotImplementedError
-
-    def remove(self, field: bytes) -> bool:
-        """Remove a field; True when it was there."""
-        raise NotImplementedError
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All fields and values, in any order; not to be used across a change."""
-        raise NotImplementedError
 
 
 @mypyc_attr(acyclic=True)
@@ -185,6 +153,18 @@ class Database:
     def swap(self, other: "Database") -> None:
         """Exchange all keys with another database of the same backend (SWAPDB), at a cost
         that does not depend on their number. Values handed out are not used afterwards."""
+        raise NotImplementedError
+
+    def expire_fields(self, key: bytes, deadline: i64) -> None:
+        """Note, or with ``NO_EXPIRE`` forget, the earliest deadline of a present hash's fields.
+
+        The keyspace reports it when it changes, so that `due_fields` finds the hash. It goes
+        with the key when that is moved or copied, and ends with its value.
+        """
+        raise NotImplementedError
+
+    def due_fields(self, now: i64, limit: int) -> list[bytes]:
+        """Up to ``limit`` keys of hashes with a field whose deadline is <= ``now``: as `due`."""
         raise NotImplementedError
 
     def size(self) -> int:
@@ -272,6 +252,8 @@ class Backend:
         self.durable = False
         self.wants_units = False
         self.keeps_access = False
+        #: Set by the server from the configuration; the values name their encodings by it.
+        self.limits = EncodingLimits()
 
     def open(self, databases: int) -> list[Database]:
         """Open the store with that many numbered databases; may block (called before serving)."""

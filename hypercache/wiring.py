@@ -23,6 +23,18 @@ _TLS_SETTINGS = (
     "tls-prefer-server-ciphers",
     "tls-dh-params-file",
 )
+_ENCODING_SETTINGS = (
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "list-max-listpack-size",
+    "set-max-intset-entries",
+    "set-max-listpack-entries",
+    "set-max-listpack-value",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
+    "stream-node-max-bytes",
+    "stream-node-max-entries",
+)
 
 
 def limits(server: "Server") -> None:
@@ -92,6 +104,22 @@ def memory(server: "Server") -> None:
     server.engine.set_max_memory(server.settings.maxmemory)
 
 
+def encodings(server: "Server") -> None:
+    """Up to where values have the encodings that Redis calls compact."""
+    limits = server.engine.backend.limits
+    settings = server.settings
+    limits.hash_entries = settings.hash_max_listpack_entries
+    limits.hash_value = settings.hash_max_listpack_value
+    limits.list_size = settings.list_max_listpack_size
+    limits.set_integers = settings.set_max_intset_entries
+    limits.set_entries = settings.set_max_listpack_entries
+    limits.set_value = settings.set_max_listpack_value
+    limits.zset_entries = settings.zset_max_listpack_entries
+    limits.zset_value = settings.zset_max_listpack_value
+    limits.stream_bytes = settings.stream_node_max_bytes
+    limits.stream_entries = settings.stream_node_max_entries
+
+
 def listen(server: "Server") -> None:
     """Where plain clients connect; refused when that cannot be bound."""
     try:
@@ -113,6 +141,7 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("maxmemory",), memory),
     (("min-replicas-to-write", "min-replicas-max-lag"), replicas),
     (_TLS_SETTINGS, tls),
+    (_ENCODING_SETTINGS, encodings),
 )
 
 

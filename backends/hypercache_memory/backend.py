@@ -9,26 +9,22 @@ seen twice but never missed, and a cursor is just a number.
 
 import sys
 from collections.abc import Iterator
-from typing import Final, cast
+from typing import cast
 
 from mypy_extensions import i64
 
 from hypercache.backend import (
-    HASH,
     NO_EXPIRE,
-    STRING,
     Backend,
     BackendError,
     Database,
+    EncodingLimits,
     Entry,
     Value,
 )
 from hypercache_memory.deadlines import DeadlineLookup, Deadlines
+from hypercache_memory.kinds import copy_value, is_large, new_value, shed
 from hypercache_memory.sizes import DEADLINE_BYTES, ENTRY_BYTES, SLOT_BYTES, bytes_block
-from hypercache_memory.values import MemoryHash, MemoryString
-
-# Values with more elements than this are freed in slices by `reclaim`.
-LARGE_VALUE: Final = 64
 
 
 class _EntryDeadlines(DeadlineLookup):
@@ -42,13 +38,14 @@ class _EntryDeadlines(DeadlineLookup):
 class MemoryDatabase(Database):
     """One numbered database in memory."""
 
-    def __init__(self, graveyard: list[object]) -> None:
+    def __init__(self, graveyard: list[object], limits: EncodingLimits) -> None:
         self._entries: dict[bytes, Entry] = {}
         self._pool: list[bytes] = []
         self._deadlines = Deadlines()
         self._lookup = _EntryDeadlines(self._entries)
         self._used: i64 = 0
         self._graveyard = graveyard
+        self._limits = limits
 
     def find(self, key: bytes) -> Entry | None:
         return self._entries.get(key)
@@ -73,13 +70,7 @@ class MemoryDatabase(Database):
             self._used += DEADLINE_BYTES
 
     def create(self, key: bytes, kind: int) -> Entry:
-        value: Value
-        if kind == STRING:
-            value = MemoryString()
-        elif kind == HASH:
-            value = MemoryHash()
-        else:
-            raise BackendError(f"create: the memory backend knows no kind {kind}")
+        value = new_value(kind, self._limits)
         return self._store(key, value, value.memory(), NO_EXPIRE)
 
     def _store(self, key: bytes, value: object, size: i64, deadline: i64) -> Entry:
@@ -102,7 +93,7 @@ class MemoryDatabase(Database):
             return
         typed = cast(Value, value)
         self._used -= typed.memory()
-        if isinstance(typed, MemoryHash) and typed.length() > LARGE_VALUE:
+        if is_large(typed):
             self._graveyard.append(typed)
 
     def unlink(self, key: bytes) -> bool:
@@ -145,16 +136,8 @@ class MemoryDatabase(Database):
         if isinstance(value, bytes):
             destination.put(new_key, value, entry.expire)
             return
-        copied = destination.create(new_key, cast(Value, value).kind)
-        before = cast(Value, copied.value).memory()
-        if isinstance(value, MemoryHash):
-            twin = cast(MemoryHash, copied.value)
-            for field, item in value.items():
-                twin.set(field, item)
-        elif isinstance(value, MemoryString):
-            cast(MemoryString, copied.value).write(0, value.read(0, value.length()))
-        destination.adjust(new_key, before, cast(Value, copied.value).memory())
-        destination._set_deadline(new_key, copied, entry.expire)
+        twin = copy_value(cast(Value, value), self._limits)
+        destination._store(new_key, twin, twin.memory(), entry.expire)
 
     def swap(self, other: Database) -> None:
         twin = cast(MemoryDatabase, other)
@@ -252,7 +235,7 @@ class MemoryBackend(Backend):
         self._databases: list[MemoryDatabase] = []
 
     def open(self, databases: int) -> list[Database]:
-        self._databases = [MemoryDatabase(self._graveyard) for _ in range(databases)]
+        self._databases = [MemoryDatabase(self._graveyard, self.limits) for _ in range(databases)]
         return list(self._databases)
 
     def close(self) -> None:
@@ -271,8 +254,8 @@ class MemoryBackend(Backend):
     def reclaim(self, budget: int) -> bool:
         while self._graveyard and budget > 0:
             dead = self._graveyard[-1]
-            if isinstance(dead, MemoryHash):
-                freed = dead.shed(budget)
+            if isinstance(dead, Value):
+                freed = shed(dead, budget)
             else:
                 freed = _shed(cast(dict[bytes, Entry], dead), budget)
             if freed < budget:

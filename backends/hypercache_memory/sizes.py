@@ -12,6 +12,8 @@ from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE, Entry
 
+#: A value object, its counters and the empty container inside.
+VALUE_BYTES: Final[i64] = 160
 #: Fixed part of a ``bytes`` object: header, hash, length and the closing zero.
 BYTES_OVERHEAD: Final[i64] = 33
 #: One key in the dense pool (a pointer in a list that over-allocates by an eighth).

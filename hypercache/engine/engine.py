@@ -21,6 +21,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import Backend, BackendError
 from hypercache.engine.background import Background
+from hypercache.engine.blocking import KeyWait
 from hypercache.engine.command import FAST, Command, Declaration
 from hypercache.engine.context import (
     REPLY_ON,
@@ -141,6 +142,7 @@ class Engine:
         self.counters = Counters()
         self.statistics = Statistics(self.time)
         self.waits = Waits(self)
+        self.blocked = self.waits.blocked
         self.delivery = Delivery(self)
         self.settlement = Settlement(self)
         self.background = Background(self)
@@ -285,6 +287,8 @@ class Engine:
             self.answer(session, reply)
         if self.pushes:
             self.write_pushes()
+        if self.blocked.ready:
+            self.blocked.serve()
 
     def write_pushes(self) -> None:
         """Write what a command has pushed to its own client, behind the reply."""
@@ -374,6 +378,8 @@ class Engine:
         if elapsed < 0:
             elapsed = 0
         self.time = now
+        if isinstance(reply, KeyWait) and not context.in_exec:
+            return reply  # counted when it has what it waits for
         self.counters.commands += 1
         if self.tracks_latency:
             command.record(elapsed)
@@ -418,10 +424,6 @@ class Engine:
         self.writer.write(error)
         session.closing = True
 
-    # WATCH and observers -------------------------------------------------------------------
-
-    # Waiting -------------------------------------------------------------------------------
-
     def gates_moved(self) -> None:
         """A sink is safe further than before, or gates have changed: let replies go.
 
@@ -439,6 +441,9 @@ class Engine:
         self.settling = True
         try:
             self.counters.count_cycle(self.time)
+            if self.blocked.ready:  # what expired in the background, or was left
+                self.open_unit()
+                self.blocked.serve()
             self.waits.resume()
             self.commit()
             while self.waits.resumed or (self.waits.gate_waits and self.waits.end_gate_waits()):

@@ -78,28 +78,37 @@ class Settlement:
     def watch(self, context: Context, key: bytes) -> None:
         """Let a client watch a key of its current database."""
         self.watches.watch(context, key)
-        self.engine.changes.observed = True
+        self.reconsider()
 
     def unwatch(self, context: Context) -> None:
         """Let a client watch nothing."""
         self.watches.unwatch(context)
-        self.engine.changes.observed = len(self.watches) > 0 or len(self.observers) > 0
+        self.reconsider()
+
+    def reconsider(self) -> None:
+        """Let touched keys be written down only while somebody wants to know them."""
+        self.engine.changes.observed = (
+            len(self.watches) > 0 or len(self.observers) > 0 or len(self.engine.waits.blocked) > 0
+        )
 
     def observe(self, observer: ChangeObserver) -> None:
         """Show the touched keys of every command to an observer from now on."""
         self.observers.append(observer)
-        self.engine.changes.observed = True
+        self.reconsider()
 
     def unobserve(self, observer: ChangeObserver) -> None:
         """Show an observer nothing more."""
         self.observers.remove(observer)
-        self.engine.changes.observed = len(self.watches) > 0 or len(self.observers) > 0
+        self.reconsider()
 
     def show(self, touched: list[Touch]) -> None:
         """Show touched keys to the clients that watch them and to every observer."""
         self.engine.changes.touched = []
+        blocked = self.engine.waits.blocked
         for touch in touched:
             self.watches.touched(touch)
+            if blocked.waiting:
+                blocked.touched(touch)
         for observer in self.observers:
             observer.changed(touched)
 

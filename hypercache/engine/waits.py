@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mypy_extensions import i64
 
+from hypercache.engine.blocking import BlockedClients, KeyWait
 from hypercache.engine.command import Command
 from hypercache.engine.context import Context
 from hypercache.engine.guards import PAUSE_BIT
@@ -28,6 +29,7 @@ class Waits:
         self.pause = Pause()
         self.timers = Timers()
         self.parked: dict[int, Parked] = {}
+        self.blocked = BlockedClients(engine)
         self.gate_waits: list[Parked] = []
         self.resumed: list[Session] = []
         self.timers_changed: Callable[[], None] | None = None
@@ -36,14 +38,23 @@ class Waits:
         """A client has gone: it waits for nothing."""
         parked = self.parked.pop(session.id, None)
         if parked is not None:
-            self.timers.end(parked)
+            self._end(parked)
+
+    def _end(self, parked: Parked) -> None:
+        """A client waits no longer, neither for a time nor for a key."""
+        self.timers.end(parked)
+        wait = parked.wait
+        if isinstance(wait, KeyWait):
+            self.blocked.remove(parked, wait)
 
     def park(self, session: Session, wait: Wait) -> None:
         """Let a client wait; its reply follows from `complete`."""
         parked = Parked(session, wait)
         session.blocked = True
         self.parked[session.id] = parked
-        if wait.on_gates:
+        if isinstance(wait, KeyWait):
+            self.blocked.add(parked, wait)
+        elif wait.on_gates:
             self.gate_waits.append(parked)
         if wait.deadline > 0 and self.timers.add(wait.deadline, parked):
             if self.timers_changed is not None:
@@ -56,18 +67,27 @@ class Waits:
         """
         if parked.over:
             return  # another client, whose wait ended just before, has seen to it
-        session = parked.session
-        self.timers.end(parked)
-        del self.parked[session.id]
-        session.blocked = False
         if error is not None:
             self.engine.counters.count_error(error)
+            self.complete_with(parked, error)
+            return
         wait = parked.wait
-        if error is None and isinstance(wait, Postponed):
-            session.postponed = wait.args
-        elif not parked.silent:
-            session.push(wait.reply(self.engine) if error is None else error)
-        if self.engine.serving is None:
+        if isinstance(wait, Postponed):
+            parked.session.postponed = wait.args
+            parked.silent = True
+            self.complete_with(parked, None)
+        else:
+            self.complete_with(parked, wait.reply(self.engine))
+
+    def complete_with(self, parked: Parked, reply: object) -> None:
+        """A client's wait is over, and this is the reply."""
+        session = parked.session
+        self._end(parked)
+        del self.parked[session.id]
+        session.blocked = False
+        if not parked.silent:
+            session.push(reply)
+        if self.engine.serving is None and not self.engine.settling:
             session.run()
         else:
             self.resumed.append(session)

@@ -15,6 +15,10 @@ from hypercache.backend import Entry, Value
 GENERIC: Final = "g"
 STRING_CLASS: Final = "$"
 HASH_CLASS: Final = "h"
+LIST_CLASS: Final = "l"
+SET_CLASS: Final = "s"
+ZSET_CLASS: Final = "z"
+STREAM_CLASS: Final = "t"
 EXPIRED_CLASS: Final = "x"
 EVICTED_CLASS: Final = "e"
 
@@ -35,6 +39,50 @@ INCRBYFLOAT: Final = Event("incrbyfloat", STRING_CLASS)
 HSET: Final = Event("hset", HASH_CLASS)
 HDEL: Final = Event("hdel", HASH_CLASS)
 HINCRBY: Final = Event("hincrby", HASH_CLASS)
+HINCRBYFLOAT: Final = Event("hincrbyfloat", HASH_CLASS)
+HEXPIRE: Final = Event("hexpire", HASH_CLASS)
+HPERSIST: Final = Event("hpersist", HASH_CLASS)
+HEXPIRED: Final = Event("hexpired", HASH_CLASS)
+SETBIT: Final = Event("setbit", STRING_CLASS)
+PFADD: Final = Event("pfadd", STRING_CLASS)
+LPUSH: Final = Event("lpush", LIST_CLASS)
+RPUSH: Final = Event("rpush", LIST_CLASS)
+LPOP: Final = Event("lpop", LIST_CLASS)
+RPOP: Final = Event("rpop", LIST_CLASS)
+LINSERT: Final = Event("linsert", LIST_CLASS)
+LSET: Final = Event("lset", LIST_CLASS)
+LREM: Final = Event("lrem", LIST_CLASS)
+LTRIM: Final = Event("ltrim", LIST_CLASS)
+SORTSTORE: Final = Event("sortstore", LIST_CLASS)
+SADD: Final = Event("sadd", SET_CLASS)
+SREM: Final = Event("srem", SET_CLASS)
+SPOP: Final = Event("spop", SET_CLASS)
+SINTERSTORE: Final = Event("sinterstore", SET_CLASS)
+SUNIONSTORE: Final = Event("sunionstore", SET_CLASS)
+SDIFFSTORE: Final = Event("sdiffstore", SET_CLASS)
+ZADD: Final = Event("zadd", ZSET_CLASS)
+ZINCR: Final = Event("zincr", ZSET_CLASS)
+ZREM: Final = Event("zrem", ZSET_CLASS)
+ZREMRANGEBYRANK: Final = Event("zremrangebyrank", ZSET_CLASS)
+ZREMRANGEBYSCORE: Final = Event("zremrangebyscore", ZSET_CLASS)
+ZREMRANGEBYLEX: Final = Event("zremrangebylex", ZSET_CLASS)
+ZPOPMIN: Final = Event("zpopmin", ZSET_CLASS)
+ZPOPMAX: Final = Event("zpopmax", ZSET_CLASS)
+ZRANGESTORE: Final = Event("zrangestore", ZSET_CLASS)
+ZUNIONSTORE: Final = Event("zunionstore", ZSET_CLASS)
+ZINTERSTORE: Final = Event("zinterstore", ZSET_CLASS)
+ZDIFFSTORE: Final = Event("zdiffstore", ZSET_CLASS)
+GEORADIUSSTORE: Final = Event("georadiusstore", ZSET_CLASS)
+GEOSEARCHSTORE: Final = Event("geosearchstore", ZSET_CLASS)
+XADD: Final = Event("xadd", STREAM_CLASS)
+XDEL: Final = Event("xdel", STREAM_CLASS)
+XTRIM: Final = Event("xtrim", STREAM_CLASS)
+XSETID: Final = Event("xsetid", STREAM_CLASS)
+XGROUP_CREATE: Final = Event("xgroup-create", STREAM_CLASS)
+XGROUP_DESTROY: Final = Event("xgroup-destroy", STREAM_CLASS)
+XGROUP_SETID: Final = Event("xgroup-setid", STREAM_CLASS)
+XGROUP_CREATECONSUMER: Final = Event("xgroup-createconsumer", STREAM_CLASS)
+XGROUP_DELCONSUMER: Final = Event("xgroup-delconsumer", STREAM_CLASS)
 DEL: Final = Event("del", GENERIC)
 EXPIRE: Final = Event("expire", GENERIC)
 PERSIST: Final = Event("persist", GENERIC)
@@ -71,15 +119,16 @@ class Effect:
 
 
 class Edit:
-    """A value handed out to be changed in place, and how it was then."""
+    """A value handed out to be changed in place, and how it was then; ``fresh``: just made."""
 
-    __slots__ = ("changes", "database", "event", "key", "memory", "value")
+    __slots__ = ("changes", "database", "event", "fresh", "key", "memory", "value")
 
-    def __init__(self, database: int, key: bytes, value: Value, event: Event) -> None:
+    def __init__(self, database: int, key: bytes, value: Value, event: Event, fresh: bool) -> None:
         self.database = database
         self.key = key
         self.value = value
         self.event = event
+        self.fresh = fresh
         self.changes: i64 = value.changes
         self.memory: i64 = value.memory()
 

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from mypy_extensions import i64
 
-from hypercache.backend import NO_EXPIRE, STRING, Database, Entry, StringValue, Value
+from hypercache.backend import NO_EXPIRE, STREAM, STRING, Database, Entry, StringValue, Value
 from hypercache.keyspace.changes import (
     DEL,
     EXPIRE,
@@ -166,18 +166,28 @@ class Keyspace:
                 return value
         if changes.hooks:
             self._before(key)
-        return self._edited(key, value, event)
+        return self._edited(key, value, event, False)
 
     def make(self, key: bytes, kind: int, event: Event) -> Value:
         """`edit`, on a new empty value when there is none; one left empty is removed again."""
         value = self.edit(key, kind, event)
         if value is not None:
             return value
+        return self.replace(key, kind, event)
+
+    def replace(self, key: bytes, kind: int, event: Event) -> Value:
+        """A new empty value under a key, in the place of any other (the STORE commands).
+
+        Like one of `make` it is removed again when it is left empty: then `delete` is what
+        the command wants instead.
+        """
+        if self.changes.observed:
+            self.find(key)  # so that a key that is due counts as expired, not as overwritten
         if self.changes.hooks:
             self._before(key)
         entry = self.store.create(key, kind)
         entry.access = self.changes.access
-        return self._edited(key, cast(Value, entry.value), event)
+        return self._edited(key, cast(Value, entry.value), event, True)
 
     def edit_string(self, key: bytes, event: Event) -> StringValue:
         """The string under a key as a value that is edited in place; made when there is none."""
@@ -196,10 +206,10 @@ class Keyspace:
         self.store.adjust(key, memory, value.memory())
         if deadline != NO_EXPIRE:
             self.store.expire(key, deadline)
-        return cast(StringValue, self._edited(key, value, event))
+        return cast(StringValue, self._edited(key, value, event, False))
 
-    def _edited(self, key: bytes, value: Value, event: Event) -> Value:
-        self.changes.edits.append(Edit(self.index, key, value, event))
+    def _edited(self, key: bytes, value: Value, event: Event, fresh: bool) -> Value:
+        self.changes.edits.append(Edit(self.index, key, value, event, fresh))
         return value
 
     def settle(self, edit: Edit) -> None:
@@ -217,6 +227,8 @@ class Keyspace:
             self.changes.touch(self.index, key, edit.event)
             self.changes.dirty += count - 1
         if value.length() == 0 and value.kind != STRING:
+            if value.kind == STREAM and not (edit.fresh and count == 0):
+                return  # a stream outlives its entries
             self.store.unlink(key)
             if count > 0 and self.changes.observed:
                 self.changes.touched.append(Touch(self.index, key, DEL))

@@ -15,7 +15,7 @@ from hypercache.keyspace.layout import PAGE, Namer, Record, decode_field, encode
 
 # The longest field or value that Redis keeps in a listpack, and the most fields.
 LISTPACK_VALUE: Final = 64
-LISTPACK_FIELDS: Final = 128
+LISTPACK_FIELDS: Final = 512
 
 
 class KVString(StringValue):

@@ -34,12 +34,14 @@ LONG_FUNCTIONS = {
 LAYERS: dict[str, set[str]] = {
     "protocol": set(),
     "observability": set(),
-    "backend": set(),
+    "values": set(),
+    "streams": {"values"},
+    "backend": {"streams", "values"},
     "reply": {"protocol"},
-    "keyspace": {"backend", "reply"},
+    "keyspace": {"backend", "reply", "streams", "values"},
     "config": {"keyspace", "observability", "protocol"},
     "engine": {"backend", "hypercache", "keyspace", "protocol", "reply"},
-    "commands": {"backend", "config", "engine", "keyspace", "reply"},
+    "commands": {"backend", "config", "engine", "keyspace", "reply", "streams", "values"},
     "plugin": {"backend", "engine", "keyspace", "reply"},
     "supervision": {"backend", "engine", "keyspace", "observability", "plugin"},
     "transport": {"engine"},
@@ -67,6 +69,8 @@ LAYERS: dict[str, set[str]] = {
         "hypercache_memory",
         "keyspace",
         "server",
+        "streams",
+        "values",
     },
     "hypercache": set(),
 }
@@ -78,7 +82,9 @@ TYPES_ONLY: dict[str, set[str]] = {
     "wiring": {"server"},
 }
 # Backends know the contract; those over an ordered store also the small one beneath it.
-BACKEND_MAY_IMPORT = re.compile(r"hypercache\.backend(\.|$)|hypercache\.keyspace\.(ordered|kv_)")
+BACKEND_MAY_IMPORT = re.compile(
+    r"hypercache\.(backend|streams|values)(\.|$)|hypercache\.keyspace\.(ordered|kv_)"
+)
 # Plugins know the contract and what goes through it.
 PLUGIN_MAY_IMPORT = re.compile(
     r"hypercache\.(plugin|backend|reply|keyspace|engine|observability)(\.|$)"

@@ -85,7 +85,6 @@ class EncodingsSettings:
         LONG_MAX,
         "Fields of a small hash.",
         aliases=("hash-max-ziplist-entries",),
-        effect="later",
     )
     hash_max_listpack_value: int = memory(
         64,
@@ -93,7 +92,6 @@ class EncodingsSettings:
         LONG_MAX,
         "Bytes of a field or value in a small hash.",
         aliases=("hash-max-ziplist-value",),
-        effect="later",
     )
     list_max_listpack_size: int = integer(
         -2,
@@ -101,27 +99,19 @@ class EncodingsSettings:
         INT_MAX,
         "Elements of a small list, or -1 to -5 for 4 to 64 kb.",
         aliases=("list-max-ziplist-size",),
-        effect="later",
     )
     list_compress_depth: int = integer(
         0, 0, INT_MAX, "Nodes at each end of a list left uncompressed.", effect="ignored"
     )
-    set_max_intset_entries: int = integer(
-        512, 0, LONG_MAX, "Members of a small set of integers.", effect="later"
-    )
-    set_max_listpack_entries: int = integer(
-        128, 0, LONG_MAX, "Members of a small set.", effect="later"
-    )
-    set_max_listpack_value: int = integer(
-        64, 0, LONG_MAX, "Bytes of a member in a small set.", effect="later"
-    )
+    set_max_intset_entries: int = integer(512, 0, LONG_MAX, "Members of a small set of integers.")
+    set_max_listpack_entries: int = integer(128, 0, LONG_MAX, "Members of a small set.")
+    set_max_listpack_value: int = integer(64, 0, LONG_MAX, "Bytes of a member in a small set.")
     zset_max_listpack_entries: int = integer(
         128,
         0,
         LONG_MAX,
         "Members of a small sorted set.",
         aliases=("zset-max-ziplist-entries",),
-        effect="later",
     )
     zset_max_listpack_value: int = memory(
         64,
@@ -129,13 +119,12 @@ class EncodingsSettings:
         LONG_MAX,
         "Bytes of a member in a small sorted set.",
         aliases=("zset-max-ziplist-value",),
-        effect="later",
     )
     stream_node_max_bytes: int = memory(
-        4096, 0, LONG_MAX, "Bytes of one node of a stream; 0 is any.", effect="later"
+        4096, 0, LONG_MAX, "Bytes of one node of a stream; 0 is any."
     )
     stream_node_max_entries: int = integer(
-        100, 0, LONG_MAX, "Entries of one node of a stream; 0 is any.", effect="later"
+        100, 0, LONG_MAX, "Entries of one node of a stream; 0 is any."
     )
     hll_sparse_max_bytes: int = memory(
         3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog stays sparse.", effect="later"

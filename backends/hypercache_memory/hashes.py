@@ -1,53 +1,20 @@
-"""Values that are edited in place, as the memory backend keeps them."""
+"""Hashes, as the memory backend keeps them."""
 
 import sys
 from collections.abc import Iterator
-from typing import Final
 
 from mypy_extensions import i64
 
-from hypercache.backend import HASH, STRING, HashValue, StringValue
-from hypercache_memory.sizes import bytes_block
-
-# A value object, its counters and the empty container inside.
-VALUE_BYTES: Final = 160
-# The longest field or value that Redis keeps in a listpack, and the most of them.
-LISTPACK_VALUE: Final = 64
-LISTPACK_ENTRIES: Final = 128
-
-
-class MemoryString(StringValue):
-    """A string in a ``bytearray``: appending is amortised O(1), as in Redis' sds."""
-
-    def __init__(self) -> None:
-        super().__init__(STRING)
-        self._data = bytearray()
-
-    def length(self) -> int:
-        return len(self._data)
-
-    def memory(self) -> int:
-        return VALUE_BYTES + sys.getsizeof(self._data)
-
-    def encoding(self) -> str:
-        return "raw"
-
-    def read(self, start: int, stop: int) -> bytes:
-        return bytes(memoryview(self._data)[start:stop])
-
-    def write(self, offset: int, data: bytes) -> None:
-        gap = offset - len(self._data)
-        if gap > 0:
-            self._data.extend(bytes(gap))
-        self._data[offset : offset + len(data)] = data
-        self.changes += 1
+from hypercache.backend import HASH, EncodingLimits, HashValue
+from hypercache_memory.sizes import VALUE_BYTES, bytes_block
 
 
 class MemoryHash(HashValue):
     """Fields in a dict."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: EncodingLimits) -> None:
         super().__init__(HASH)
+        self._limits = limits
         self._fields: dict[bytes, bytes] = {}
         self._content: i64 = 0
         self._listpack = True
@@ -74,9 +41,9 @@ class MemoryHash(HashValue):
         else:
             self._content += bytes_block(len(field))
         if self._listpack and (
-            len(field) > LISTPACK_VALUE
-            or len(value) > LISTPACK_VALUE
-            or len(self._fields) > LISTPACK_ENTRIES
+            len(field) > self._limits.hash_value
+            or len(value) > self._limits.hash_value
+            or len(self._fields) > self._limits.hash_entries
         ):
             self._listpack = False
         return old is None
@@ -91,6 +58,14 @@ class MemoryHash(HashValue):
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         return iter(self._fields.items())
+
+    def copy(self) -> "MemoryHash":
+        """A hash of its own with the same fields."""
+        twin = MemoryHash(self._limits)
+        twin._fields = dict(self._fields)
+        twin._content = self._content
+        twin._listpack = self._listpack
+        return twin
 
     def shed(self, budget: int) -> int:
         """Free up to ``budget`` fields of a hash that nobody can reach any more."""

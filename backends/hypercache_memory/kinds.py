@@ -1,0 +1,45 @@
+"""The memory backend's values by their kinds: making, copying and freeing them."""
+
+from typing import Final, cast
+
+from hypercache.backend import HASH, STRING, BackendError, EncodingLimits, Value
+from hypercache_memory.hashes import MemoryHash
+from hypercache_memory.strings import MemoryString
+
+# Values with more elements than this are freed in slices by `MemoryBackend.reclaim`.
+LARGE_VALUE: Final = 64
+
+
+def new_value(kind: int, limits: EncodingLimits) -> Value:
+    """An empty value of a kind."""
+    if kind == STRING:
+        return MemoryString()
+    if kind == HASH:
+        return MemoryHash(limits)
+    raise BackendError(f"create: the memory backend knows no kind {kind}")
+
+
+def copy_value(value: Value, limits: EncodingLimits) -> Value:
+    """A value of its own with the same content."""
+    if value.kind == STRING:
+        text = MemoryString()
+        text.write(0, cast(MemoryString, value).read(0, value.length()))
+        return text
+    if value.kind == HASH:
+        return cast(MemoryHash, value).copy()
+    raise BackendError(f"copy: the memory backend knows no kind {value.kind}")
+
+
+def is_large(value: Value) -> bool:
+    """Whether a value is too dear to be freed at once."""
+    return value.kind != STRING and value.length() > LARGE_VALUE
+
+
+def shed(value: Value, budget: int) -> int:
+    """Free up to ``budget`` elements of a value that nobody can reach any more; how many.
+
+    Fewer than ``budget`` means that nothing is left to free.
+    """
+    if value.kind == HASH:
+        return cast(MemoryHash, value).shed(budget)
+    return 0
