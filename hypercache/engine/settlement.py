@@ -33,9 +33,10 @@ class Settlement:
     def settle_edits(self) -> None:
         """Account for the values that a command has edited in place."""
         edits = self.engine.changes.edits
-        self.engine.changes.edits = []
+        keyspaces = self.engine.keyspaces
         for edit in edits:
-            self.engine.keyspaces[edit.database].settle(edit)
+            keyspaces[edit.database].settle(edit)
+        edits.clear()
 
     def settle(self, context: Context, args: list[bytes]) -> None:
         """Tell everybody concerned what a command has changed."""

@@ -97,6 +97,7 @@ FLUSH: Final = Event("flush", GENERIC)
 SWAP: Final = Event("swap", GENERIC)
 
 
+@mypyc_attr(acyclic=True)
 class Touch:
     """One changed key; ``key`` is None when all keys of the database changed (FLUSHDB)."""
 
@@ -108,6 +109,7 @@ class Touch:
         self.event = event
 
 
+@mypyc_attr(acyclic=True)
 class Effect:
     """A command that repeats a change exactly: what journals, replicas and files get."""
 
@@ -118,6 +120,7 @@ class Effect:
         self.args = args
 
 
+@mypyc_attr(acyclic=True)
 class Edit:
     """A value handed out to be changed in place, and how it was then; ``fresh``: just made."""
 

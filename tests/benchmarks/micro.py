@@ -48,6 +48,10 @@ class Taker(Outlet):
 def request(command: str, keys: int, value: bytes) -> list[bytes]:
     """The words of one command on random keys, as redis-benchmark sends it."""
 
+    if " " in command:
+        number = b"%012d" % random.randrange(keys)
+        return [word.replace(b"__rand_int__", number) for word in command.encode().split()]
+
     def key(prefix: bytes = b"key:") -> bytes:
         return prefix + b"%012d" % random.randrange(keys)
 
@@ -143,6 +147,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument(
+        "--request",
+        action="append",
+        default=[],
+        help="measure this one, such as 'LPUSH list value' (again and again; __rand_int__ is"
+        " replaced by a number below --keys); may be given several times",
+    )
     options = parser.parse_args(arguments)
     bench = Bench()
     for number in range(options.keys):
@@ -157,9 +168,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"values of {options.size} B\n"
     )
     print(f"{'command':10}{'parse':>8}{'write':>8}{'whole':>8}{'the rest':>10}")
-    for command in COMMANDS:
+    for command in options.request or COMMANDS:
         parse, write, whole = bench.measure(command, options)
-        print(f"{command:10}{parse:8.0f}{write:8.0f}{whole:8.0f}{whole - parse - write:10.0f}")
+        rest = whole - parse - write
+        name = command.partition(" ")[0].lower()
+        print(f"{name:10}{parse:8.0f}{write:8.0f}{whole:8.0f}{rest:10.0f}")
 
 
 if __name__ == "__main__":
