@@ -167,6 +167,14 @@ class Database:
         """Up to ``limit`` keys of hashes with a field whose deadline is <= ``now``: as `due`."""
         raise NotImplementedError
 
+    def has_volatile_fields(self) -> bool:
+        """Whether there may be a hash of which `expire_fields` noted a deadline.
+
+        False spares the keyspace looking at hashes and asking `due_fields`; a store that keeps
+        no count of them answers True, as this does.
+        """
+        return True
+
     def size(self) -> int:
         """Number of keys, those past their deadline included."""
         raise NotImplementedError

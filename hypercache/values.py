@@ -54,7 +54,7 @@ class EncodingLimits:
         self.stream_entries: i64 = 100
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class Value:
     """A value that is changed in place: a container, or a large string.
 
@@ -97,7 +97,7 @@ class StringValue(Value):
         raise NotImplementedError
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class HashValue(Value):
     """Fields and their values."""
 
@@ -118,7 +118,10 @@ class HashValue(Value):
         raise NotImplementedError
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, bytes]]]:
-        """About ``count`` fields with their values, and the next cursor: see `Database.scan`."""
+        """About ``count`` fields with their values, and the next cursor: see `Database.scan`.
+
+        Of up to 128 fields, all may come at once.
+        """
         raise NotImplementedError
 
     def sample(self, pick: i64) -> tuple[bytes, bytes]:
