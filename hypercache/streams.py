@@ -3,8 +3,8 @@
 An *id* is 16 bytes here: milliseconds and sequence number, each as 64 bits without sign,
 big-endian, so that ids compare as Redis' do. Times are Unix milliseconds.
 
-The general rules of `hypercache.values` hold. Each method of a `StreamGroup` counts as a
-change of its stream.
+The general rules of `hypercache.values` hold. What a method of a `StreamGroup` changes
+counts as a change of its stream: one for each call, whatever goes with it.
 """
 
 from typing import Final
@@ -24,7 +24,10 @@ StreamEntry = tuple[bytes, list[bytes]]
 
 
 class Pending:
-    """An entry that was delivered to a consumer and not acknowledged yet (XPENDING)."""
+    """An entry that was delivered to a consumer and not acknowledged yet (XPENDING).
+
+    Once made it is not changed: `StreamGroup.set_pending` puts another in its place.
+    """
 
     __slots__ = ("consumer", "count", "id", "time")
 
@@ -38,7 +41,10 @@ class Pending:
 
 
 class Consumer:
-    """A consumer of a group; ``active`` is -1 until it got an entry first (XINFO CONSUMERS)."""
+    """A consumer of a group as it is now; ``active`` is -1 until it got its first entry.
+
+    ``seen`` is when it was last named, ``active`` when it last got something (XINFO CONSUMERS).
+    """
 
     __slots__ = ("active", "name", "pending", "seen")
 
@@ -52,7 +58,10 @@ class Consumer:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class StreamGroup:
-    """A consumer group of a stream. What it hands out is a copy: change it by the methods."""
+    """A consumer group of a stream; what it hands out is only changed by its methods.
+
+    A group that was removed is not used afterwards.
+    """
 
     def name(self) -> bytes:
         """The group's name."""
@@ -89,6 +98,10 @@ class StreamGroup:
         """Remove a pending entry (XACK); False when there is none. O(log n)."""
         raise NotImplementedError
 
+    def pending_bounds(self) -> tuple[bytes, bytes] | None:
+        """The lowest and the highest id of pending entries, None when there are none. O(log n)."""
+        raise NotImplementedError
+
     def pending_range(
         self, start: bytes, stop: bytes, limit: i64, consumer: bytes | None
     ) -> list[Pending]:
@@ -107,7 +120,10 @@ class StreamGroup:
         raise NotImplementedError
 
     def set_consumer(self, name: bytes, seen: i64, active: i64) -> bool:
-        """Create a consumer, or set its times; True when it is new."""
+        """Create a consumer, or set its times; True when it is new.
+
+        Setting the times alone is no change: Redis neither counts nor repeats it.
+        """
         raise NotImplementedError
 
     def remove_consumer(self, name: bytes) -> bool:
@@ -125,6 +141,10 @@ class StreamValue(Value):
     def __init__(self) -> None:
         super().__init__(STREAM)
 
+    def first_id(self) -> bytes:
+        """The lowest id of an entry, ``MIN_ID`` when there is none; O(1) or O(log n)."""
+        raise NotImplementedError
+
     def last_id(self) -> bytes:
         """The highest id ever added, ``MIN_ID`` at first."""
         raise NotImplementedError
@@ -138,7 +158,7 @@ class StreamValue(Value):
         raise NotImplementedError
 
     def set_state(self, last_id: bytes, max_deleted_id: bytes, entries_added: int) -> None:
-        """Set these three (XSETID, XDEL); counts as one change."""
+        """Set these three (XSETID); counts as one change."""
         raise NotImplementedError
 
     def append(self, entry_id: bytes, fields: list[bytes]) -> None:
@@ -160,11 +180,18 @@ class StreamValue(Value):
         raise NotImplementedError
 
     def remove(self, entry_id: bytes) -> bool:
-        """Remove an entry; False when it is not there. Leaves `max_deleted_id` alone."""
+        """Remove an entry (XDEL); False when it is not there. O(log n).
+
+        A higher id than `max_deleted_id` becomes that; trimming leaves it alone.
+        """
         raise NotImplementedError
 
     def remove_first(self, count: i64) -> None:
-        """Remove the first ``count`` <= length() entries (trimming); O(count)."""
+        """Remove the first ``count`` <= length() entries (XTRIM MAXLEN); O(count)."""
+        raise NotImplementedError
+
+    def remove_below(self, entry_id: bytes) -> int:
+        """Remove the entries with lower ids (XTRIM MINID); how many. O(that + log n)."""
         raise NotImplementedError
 
     def first_node(self) -> tuple[int, bytes]:
@@ -173,6 +200,10 @@ class StreamValue(Value):
         What trimming with ``~`` removes at a time; the stream is not empty. A store without
         nodes answers 1 and the first id.
         """
+        raise NotImplementedError
+
+    def nodes(self) -> int:
+        """Number of nodes (XINFO STREAM); a store without them answers 1, or 0 when empty."""
         raise NotImplementedError
 
     def groups(self) -> list[StreamGroup]:
