@@ -2,8 +2,9 @@
 
 from typing import Final, cast
 
-from hypercache.backend import HASH, STRING, BackendError, EncodingLimits, Value
+from hypercache.backend import HASH, SET, STRING, BackendError, EncodingLimits, Value
 from hypercache_memory.hashes import MemoryHash
+from hypercache_memory.sets import MemorySet
 from hypercache_memory.strings import MemoryString
 
 # Values with more elements than this are freed in slices by `MemoryBackend.reclaim`.
@@ -16,6 +17,8 @@ def new_value(kind: int, limits: EncodingLimits) -> Value:
         return MemoryString()
     if kind == HASH:
         return MemoryHash(limits)
+    if kind == SET:
+        return MemorySet(limits)
     raise BackendError(f"create: the memory backend knows no kind {kind}")
 
 
@@ -27,6 +30,8 @@ def copy_value(value: Value, limits: EncodingLimits) -> Value:
         return text
     if value.kind == HASH:
         return cast(MemoryHash, value).copy()
+    if value.kind == SET:
+        return cast(MemorySet, value).copy()
     raise BackendError(f"copy: the memory backend knows no kind {value.kind}")
 
 
@@ -42,4 +47,6 @@ def shed(value: Value, budget: int) -> int:
     """
     if value.kind == HASH:
         return cast(MemoryHash, value).shed(budget)
+    if value.kind == SET:
+        return cast(MemorySet, value).shed(budget)
     return 0

@@ -18,12 +18,17 @@ from typing import Final
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from hypercache_memory.sizes import block
+
 # Up to so many members are compared one by one: no table.
 _FEW: Final[i64] = 8
+# Slots of the first table.
+_SMALLEST: Final[i64] = 32
 _HASH_BITS: Final[i64] = 0x7FFFFFFF
 _POSITION_BITS: Final[i64] = 0xFFFFFFFF
-# What an object, its list and its empty table take.
-_FIXED_BYTES: Final = 112
+# What the object and its empty list take, and what stands before the slots of a table.
+_FIXED_BYTES: Final[i64] = 144
+_VEC_BYTES: Final[i64] = 32
 
 
 def _hash(member: bytes) -> i64:
@@ -72,11 +77,11 @@ class Members:
         mask = self._mask
         if mask < 0:
             if count > _FEW:
-                self._rebuild(32)
-        elif count * 10 > (mask + 1) * 7:
-            self._rebuild((mask + 1) * 2)
-        else:
-            self._enter(_hash(member), count - 1)
+                self._first_table()
+            return
+        if count * 10 > (mask + 1) * 7:
+            self._resize((mask + 1) * 2)
+        self._enter(_hash(member), count - 1)
 
     def remove_at(self, position: i64) -> None:
         """Remove the member at a position; the last one takes its place."""
@@ -91,17 +96,34 @@ class Members:
         moved = items.pop()
         if position != last:
             items[position] = moved
-        if mask > 31 and last * 8 < mask:
-            self._rebuild((mask + 1) // 4)
+        if mask >= _SMALLEST and last * 8 < mask:
+            self._resize((mask + 1) // 4)
 
     def memory(self) -> int:
         """Bytes of the list and of the table, without the members themselves.
 
         Asked twice a write, and asking the list (sys.getsizeof) costs as much as the write:
-        it over-allocates by an eighth at most, half of that usually.
+        it over-allocates by an eighth at most.
         """
         count: i64 = len(self.items)
-        return _FIXED_BYTES + count * 8 + count // 2 + (self._mask + 1) * 8
+        slots = self._mask + 1
+        pointers = block((count + (count >> 3)) * 8) if count else 0
+        return _FIXED_BYTES + pointers + (block(_VEC_BYTES + slots * 8) if slots else 0)
+
+    def copy(self) -> "Members":
+        """The same members at the same positions."""
+        twin = Members()
+        twin.items = self.items.copy()
+        twin._mask = self._mask
+        twin._table = vec[i64](self._table)
+        return twin
+
+    def shed(self, budget: int) -> int:
+        """Free up to ``budget`` members, how many; nothing but this may be called any more."""
+        items = self.items
+        count = min(budget, len(items))
+        del items[len(items) - count :]
+        return count
 
     def _slot_of(self, code: i64, position: i64) -> i64:
         """Where in the table a present position stands."""
@@ -137,9 +159,26 @@ class Members:
                 gap = at
         table[gap] = 0
 
-    def _rebuild(self, size: i64) -> None:
-        """Make a table of a power of two, and enter all members."""
-        self._mask = size - 1
-        self._table = vec[i64]([0] * size)
+    def _first_table(self) -> None:
+        """Make the smallest table, and enter all members."""
+        self._mask = _SMALLEST - 1
+        self._table = vec[i64]([0] * _SMALLEST)
         for position, member in enumerate(self.items):
             self._enter(_hash(member), position)
+
+    def _resize(self, size: i64) -> None:
+        """Move all slots to a table of another power of two.
+
+        A slot knows enough of its hash: the members themselves, which lie anywhere in memory,
+        are not looked at.
+        """
+        table = vec[i64]([0] * size)
+        mask = size - 1
+        for slot in self._table:
+            if slot != 0:
+                at = (slot >> 32) & mask
+                while table[at] != 0:
+                    at = (at + 1) & mask
+                table[at] = slot
+        self._table = table
+        self._mask = mask
