@@ -33,6 +33,7 @@ class KVBackend(Backend):
         self._store = Store(kv)
 
     def open(self, databases: int) -> list[Database]:
+        self._store.limits = self.limits
         salt = self._store.open(databases, self._salt)
         namer = layout.Namer(salt, self.kv.max_key_size)
         return [KVDatabase(self._store, tally, namer) for tally in self._store.tallies]

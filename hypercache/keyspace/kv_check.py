@@ -1,17 +1,16 @@
 # mypyc: interpreted
 """Whether what a `KVBackend` stored is consistent; for `Database.check`, so not fast."""
 
-from collections.abc import Iterator
-
 from hypercache.backend import NO_EXPIRE
 from hypercache.keyspace import layout
-from hypercache.keyspace.kv_store import CHUNK, Store
+from hypercache.keyspace.kv_check_values import ValueAudit, walk
+from hypercache.keyspace.kv_store import OBJECT_PREFIXES, Store
 from hypercache.keyspace.kv_tally import Tally
 
 
-def inconsistencies(store: Store, tally: Tally) -> list[str]:
+def inconsistencies(store: Store, tally: Tally, namer: layout.Namer) -> list[str]:
     """What is wrong in a database (in the first one also: with the store), in words."""
-    wrong = _Audit(store, tally).run()
+    wrong = _Audit(store, tally, namer).run()
     if tally.index == 0:
         wrong += _orphans(store)
     return wrong
@@ -20,9 +19,10 @@ def inconsistencies(store: Store, tally: Tally) -> list[str]:
 class _Audit:
     """A walk through one database, adding up what its counters should say."""
 
-    def __init__(self, store: Store, tally: Tally) -> None:
+    def __init__(self, store: Store, tally: Tally, namer: layout.Namer) -> None:
         self.store = store
         self.tally = tally
+        self.namer = namer
         self.wrong: list[str] = []
         self.size = 0
         self.volatile = 0
@@ -30,13 +30,14 @@ class _Audit:
 
     def run(self) -> list[str]:
         overhead = self.store.kv.pair_overhead
-        prefix = self.tally.records
-        for place, raw in _walk(self.store, prefix):
+        tally = self.tally
+        prefix = tally.records
+        for place, raw in walk(self.store.kv, prefix):
             self.size += 1
             self.used += len(place) + len(raw) + overhead
             self._record(place[len(prefix) :], layout.decode(raw))
-        self._deadlines(overhead)
-        tally = self.tally
+        self._index(tally.deadlines, overhead)
+        self._index(tally.field_deadlines, overhead)
         self._compare("keys", tally.size, self.size)
         self._compare("keys with a deadline", tally.volatile, self.volatile)
         self._compare("bytes", tally.used, self.used)
@@ -47,33 +48,34 @@ class _Audit:
             self.wrong.append(f"database {self.tally.index} counts {counted} {what}, has {found}")
 
     def _record(self, name: bytes, record: layout.Record) -> None:
-        if record.expire != NO_EXPIRE:
-            self.volatile += 1
-            index = self.tally.deadlines + layout.deadline_key(record.expire, name)
-            if self.store.kv.get(index) is None:
+        self.volatile += record.expire != NO_EXPIRE
+        for index, deadline in (
+            (self.tally.deadlines, record.expire),
+            (self.tally.field_deadlines, layout.noted_deadline(record)),
+        ):
+            if deadline == NO_EXPIRE:
+                continue
+            if self.store.kv.get(index + layout.deadline_key(deadline, name)) is None:
                 self.wrong.append(f"{name!r} has a deadline that the index does not hold")
         if record.form == layout.INLINE:
             return
-        elements = 0
-        used = 0
-        for key, value in _walk(self.store, layout.ELEMENT + layout.number(record.object)):
-            elements += 1
-            used += len(key) + len(value) + self.store.kv.pair_overhead
-        self.used += used
-        if used != record.used:
-            self.wrong.append(f"{name!r} counts {record.used} bytes of elements, has {used}")
-        if record.form == layout.FIELDS and elements != record.length:
-            self.wrong.append(f"{name!r} counts {record.length} fields, has {elements}")
+        audit = ValueAudit(self.store.kv, self.namer, record)
+        self.used += audit.used()
+        self.wrong += [f"{name!r} {found}" for found in audit.run()]
 
-    def _deadlines(self, overhead: int) -> None:
-        prefix = self.tally.deadlines
-        for key, _ in _walk(self.store, prefix):
+    def _index(self, prefix: bytes, overhead: int) -> None:
+        """Compare an index of deadlines with the records."""
+        for key, _ in walk(self.store.kv, prefix):
             self.used += len(key) + overhead
             name = key[len(prefix) + 8 :]
             raw = self.store.kv.get(self.tally.records + name)
-            due = None if raw is None else layout.deadline_key(layout.decode(raw).expire, name)
-            if due != key[len(prefix) :]:
-                self.wrong.append(f"the index of deadlines holds {name!r}, which has another")
+            due = NO_EXPIRE
+            if raw is not None:
+                record = layout.decode(raw)
+                fields = prefix == self.tally.field_deadlines
+                due = layout.noted_deadline(record) if fields else record.expire
+            if due == NO_EXPIRE or layout.deadline_key(due, name) != key[len(prefix) :]:
+                self.wrong.append(f"an index of deadlines holds {name!r}, which has another")
 
 
 def _orphans(store: Store) -> list[str]:
@@ -81,7 +83,7 @@ def _orphans(store: Store) -> list[str]:
     known: set[bytes] = set()
     graves = 0
     spaces = {tally.records for tally in store.tallies}
-    for grave, _ in _walk(store, layout.GRAVE):
+    for grave, _ in walk(store.kv, layout.GRAVE):
         graves += 1
         number = grave[len(layout.GRAVE_OBJECT) :]
         if grave.startswith(layout.GRAVE_OBJECT):
@@ -91,28 +93,17 @@ def _orphans(store: Store) -> list[str]:
     wrong: list[str] = []
     if graves != store.graves:
         wrong.append(f"the store counts {store.graves} graves, has {graves}")
-    for place, raw in _walk(store, layout.RECORD):
+    for place, raw in walk(store.kv, layout.RECORD):
         if place[: 1 + layout.NUMBER] not in spaces:
             wrong.append(f"{place!r} lies in a space that no database uses")
         record = layout.decode(raw)
         if record.form != layout.INLINE:
             known.add(layout.number(record.object))
     lost: set[bytes] = set()
-    for key, _ in _walk(store, layout.ELEMENT):
-        number = key[1 : 1 + layout.NUMBER]
-        if number not in known and number not in lost:
-            lost.add(number)
-            wrong.append(f"object {int.from_bytes(number, 'big')} belongs to no key")
+    for prefix in OBJECT_PREFIXES:
+        for key, _ in walk(store.kv, prefix):
+            number = key[1 : 1 + layout.NUMBER]
+            if number not in known and number not in lost:
+                lost.add(number)
+                wrong.append(f"object {int.from_bytes(number, 'big')} belongs to no key")
     return wrong
-
-
-def _walk(store: Store, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """All pairs whose keys begin with ``prefix``, in order."""
-    start = prefix
-    stop = layout.after(prefix)
-    while True:
-        pairs = store.kv.range(start, stop, CHUNK)
-        yield from pairs
-        if len(pairs) < CHUNK:
-            return
-        start = pairs[-1][0] + b"\x00"

@@ -5,34 +5,29 @@ from typing import Final, cast
 
 from mypy_extensions import i64, mypyc_attr
 
-from hypercache.backend import HASH, NO_EXPIRE, STRING, BackendError, Database, Entry, Value
+from hypercache.backend import NO_EXPIRE, BackendError, Database, Entry, Value
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_check import inconsistencies
-from hypercache.keyspace.kv_store import CHUNK, Handle, Live, Store, elements_of
+from hypercache.keyspace.kv_forms import new_record, open_value
+from hypercache.keyspace.kv_handle import Handle
+from hypercache.keyspace.kv_names import sample_name, scan_names
+from hypercache.keyspace.kv_store import CHUNK, OBJECT_PREFIXES, Live, Store
 from hypercache.keyspace.kv_tally import Tally
-from hypercache.keyspace.kv_values import KVHash, KVString
 from hypercache.keyspace.layout import (
     BLOB,
     FIELDS,
     INLINE,
     INLINE_LIMIT,
     NUMBER,
-    PAGED,
     Namer,
     Record,
     after,
     decode,
     is_digest,
     number,
-    position,
 )
 
 NO_SLOT: Final = -1
-# A random key is one of this many neighbours, to even out the gaps between hashes.
-SAMPLE_WINDOW: Final = 8
-# `sample` gets 62 random bits: the upper ones choose a place among 2**48, all of them the
-# neighbour.
-SAMPLE_SHIFT: Final = 62 - 8 * NUMBER
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -51,7 +46,7 @@ class KVDatabase(Database):
         """The record at a place, that of the value in use if there is one."""
         live = self._store.live.get(place)
         if live is not None:
-            return live.handle.record
+            return live.lease.record
         raw = self._kv.get(place)
         return None if raw is None else decode(raw)
 
@@ -69,8 +64,10 @@ class KVDatabase(Database):
         tally = self._tally
         tally.size += 1
         tally.used += len(place) + len(raw) + self._kv.pair_overhead + record.used
+        tally.volatile += record.expire != NO_EXPIRE
         tally.dirty = True
-        self._add_deadline(name, record.expire)
+        self._add_deadline(tally.deadlines, name, record.expire)
+        self._add_deadline(tally.field_deadlines, name, layout.noted_deadline(record))
 
     def _remove(self, name: bytes, record: Record) -> None:
         """Take a record away; its object is the caller's."""
@@ -80,8 +77,10 @@ class KVDatabase(Database):
         tally = self._tally
         tally.size -= 1
         tally.used -= len(place) + len(record.encode()) + self._kv.pair_overhead + record.used
+        tally.volatile -= record.expire != NO_EXPIRE
         tally.dirty = True
-        self._drop_deadline(name, record.expire)
+        self._drop_deadline(tally.deadlines, name, record.expire)
+        self._drop_deadline(tally.field_deadlines, name, layout.noted_deadline(record))
 
     def _clear_name(self, name: bytes) -> None:
         """Make a name free: whatever is there goes."""
@@ -91,21 +90,19 @@ class KVDatabase(Database):
 
     def _discard(self, name: bytes, record: Record) -> None:
         self._remove(name, record)
-        if record.form != INLINE and record.length > 0:
-            self._store.drop_object(record.object, elements_of(record))
+        if record.form != INLINE:
+            self._store.drop_object(record)
 
-    def _add_deadline(self, name: bytes, deadline: i64) -> None:
+    def _add_deadline(self, prefix: bytes, name: bytes, deadline: i64) -> None:
         if deadline != NO_EXPIRE:
-            key = self._tally.deadlines + layout.deadline_key(deadline, name)
+            key = prefix + layout.deadline_key(deadline, name)
             self._kv.put(key, b"")
-            self._tally.volatile += 1
             self._tally.used += len(key) + self._kv.pair_overhead
 
-    def _drop_deadline(self, name: bytes, deadline: i64) -> None:
+    def _drop_deadline(self, prefix: bytes, name: bytes, deadline: i64) -> None:
         if deadline != NO_EXPIRE:
-            key = self._tally.deadlines + layout.deadline_key(deadline, name)
+            key = prefix + layout.deadline_key(deadline, name)
             self._kv.delete(key)
-            self._tally.volatile -= 1
             self._tally.used -= len(key) + self._kv.pair_overhead
 
     def _entry(self, place: bytes, record: Record) -> Entry:
@@ -122,16 +119,7 @@ class KVDatabase(Database):
     def _open(self, place: bytes, record: Record) -> Value:
         """The value of a record, to be edited in place."""
         handle = Handle(self._store, self._tally, place, record)
-        value: Value
-        if record.form == FIELDS:
-            value = KVHash(handle, self._namer)
-        elif record.form == PAGED:
-            value = KVString(handle)
-        else:
-            raise BackendError(
-                f"a record has the form {record.form}, which this version does not know:"
-                " open the store with the version that wrote it"
-            )
+        value = open_value(handle, self._namer)
         self._store.remember(place, Live(value, handle))
         return value
 
@@ -150,7 +138,7 @@ class KVDatabase(Database):
         if self._store.live:
             live = self._store.live.get(place)
             if live is not None:
-                return Entry(live.value, live.handle.record.expire, 0, NO_SLOT)
+                return Entry(live.value, live.lease.record.expire, 0, NO_SLOT)
         raw = self._kv.get(place)
         if raw is None:
             return None
@@ -192,14 +180,8 @@ class KVDatabase(Database):
         self._insert(name, record)
 
     def create(self, key: bytes, kind: int) -> Entry:
-        if kind == STRING:
-            form = PAGED
-        elif kind == HASH:
-            form = FIELDS
-        else:
-            raise BackendError(f"create: this backend does not know values of kind {kind}")
         name = self._namer.name(key)
-        record = Record(form, NO_EXPIRE, self._long_key(key, name), b"")
+        record = new_record(kind, self._long_key(key, name))
         with self._store:
             self._clear_name(name)
             record.object = self._store.new_object()
@@ -221,15 +203,36 @@ class KVDatabase(Database):
         record = self._present(key, place)
         if record.expire == deadline:
             return
+        tally = self._tally
         with self._store:
             before = len(record.encode())
-            self._drop_deadline(name, record.expire)
+            self._drop_deadline(tally.deadlines, name, record.expire)
+            tally.volatile += (deadline != NO_EXPIRE) - (record.expire != NO_EXPIRE)
             record.expire = deadline
-            raw = record.encode()
-            self._kv.put(place, raw)
-            self._add_deadline(name, deadline)
-            self._tally.used += len(raw) - before
-            self._tally.dirty = True
+            self._rewrite(place, record, before)
+            self._add_deadline(tally.deadlines, name, deadline)
+
+    def _rewrite(self, place: bytes, record: Record, before: int) -> None:
+        """Store a record that has changed; ``before`` are the bytes that it had."""
+        raw = record.encode()
+        self._kv.put(place, raw)
+        self._tally.used += len(raw) - before
+        self._tally.dirty = True
+
+    def expire_fields(self, key: bytes, deadline: i64) -> None:
+        name = self._namer.name(key)
+        place = self._tally.records + name
+        record = self._present(key, place)
+        noted = layout.noted_deadline(record)
+        if record.form != FIELDS or noted == deadline:
+            return
+        with self._store:
+            before = len(record.encode())
+            self._drop_deadline(self._tally.field_deadlines, name, noted)
+            earliest = layout.earliest_deadline(record)
+            record.extra = layout.encode_field_deadlines(earliest, deadline)
+            self._rewrite(place, record, before)
+            self._add_deadline(self._tally.field_deadlines, name, deadline)
 
     def move(self, key: bytes, target: Database, new_key: bytes) -> None:
         destination = cast(KVDatabase, target)
@@ -249,23 +252,25 @@ class KVDatabase(Database):
         twin = Record(record.form, record.expire, self._long_key(new_key, new_name), record.value)
         twin.length = record.length
         twin.used = record.used
-        twin.wide = record.wide
+        twin.encoding = record.encoding
+        twin.extra = record.extra
         with self._store:
             destination._clear_name(new_name)
             if record.form != INLINE:
                 twin.object = self._store.new_object()
-                self._copy_elements(record.object, twin.object)
+                for prefix in OBJECT_PREFIXES if record.extra else OBJECT_PREFIXES[:1]:
+                    self._copy_pairs(prefix + number(record.object), prefix + number(twin.object))
             destination._insert(new_name, twin)
 
-    def _copy_elements(self, source: i64, copy: i64) -> None:
-        start = layout.ELEMENT + number(source)
-        prefix = layout.ELEMENT + number(copy)
-        skipped = len(start)
-        stop = after(start)
+    def _copy_pairs(self, source: bytes, copy: bytes) -> None:
+        """Copy all pairs under a prefix to another one."""
+        start = source
+        skipped = len(source)
+        stop = after(source)
         while True:
             pairs = self._kv.range(start, stop, CHUNK)
             for key, value in pairs:
-                self._kv.put(prefix + key[skipped:], value)
+                self._kv.put(copy + key[skipped:], value)
             if len(pairs) < CHUNK:
                 return
             start = pairs[-1][0] + b"\x00"
@@ -286,16 +291,22 @@ class KVDatabase(Database):
         return self._tally.volatile
 
     def due(self, now: i64, limit: int) -> list[bytes]:
-        tally = self._tally
-        if tally.volatile == 0:
+        if self._tally.volatile == 0:
             return []
-        skipped = len(tally.deadlines) + 8
-        stop = tally.deadlines + layout.deadline_key(now + 1, b"")
+        return self._due(self._tally.deadlines, now, limit)
+
+    def due_fields(self, now: i64, limit: int) -> list[bytes]:
+        return self._due(self._tally.field_deadlines, now, limit)
+
+    def _due(self, index: bytes, now: i64, limit: int) -> list[bytes]:
+        """The keys that an index of deadlines has up to a time."""
+        skipped = len(index) + 8
+        stop = index + layout.deadline_key(now + 1, b"")
         found: list[bytes] = []
-        for key, _ in self._kv.range(tally.deadlines, stop, limit):
+        for key, _ in self._kv.range(index, stop, limit):
             name = key[skipped:]
             if is_digest(name):
-                found.append(self._key(name, self._must_get(tally.records + name)))
+                found.append(self._key(name, self._must_get(self._tally.records + name)))
             else:
                 found.append(name[NUMBER:])
         return found
@@ -307,38 +318,15 @@ class KVDatabase(Database):
         return raw
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        # A step ends between two hashes: what shares one must not be split.
-        if cursor >> (8 * NUMBER):
-            return 0, []
         prefix = self._tally.records
+        following, pairs = scan_names(self._kv, prefix, self._tally.size, cursor, count)
         skipped = len(prefix)
-        limit: int = max(min(count, self._tally.size), 1)
-        while True:
-            pairs = self._kv.range(prefix + number(cursor), after(prefix), limit + 1)
-            following = 0
-            cut = len(pairs)
-            if cut > limit:
-                cut = limit
-                following = position(pairs[limit][0][skipped:])
-                while cut > 0 and position(pairs[cut - 1][0][skipped:]) == following:
-                    cut -= 1
-            if cut > 0 or not pairs:
-                return following, [self._key(place[skipped:], raw) for place, raw in pairs[:cut]]
-            limit *= 2
+        return following, [self._key(place[skipped:], raw) for place, raw in pairs]
 
     def sample(self, pick: i64) -> bytes | None:
         prefix = self._tally.records
-        stop = after(prefix)
-        start = prefix
-        if self._tally.size > SAMPLE_WINDOW:
-            start = prefix + number(pick >> SAMPLE_SHIFT)
-        pairs = self._kv.range(start, stop, SAMPLE_WINDOW)
-        if len(pairs) < SAMPLE_WINDOW and start != prefix:
-            pairs += self._kv.range(prefix, start, SAMPLE_WINDOW - len(pairs))
-        if not pairs:
-            return None
-        place, raw = pairs[pick % len(pairs)]
-        return self._key(place[len(prefix) :], raw)
+        pair = sample_name(self._kv, prefix, self._tally.size, pick)
+        return None if pair is None else self._key(pair[0][len(prefix) :], pair[1])
 
     def keys(self) -> Iterator[bytes]:
         start = prefix = self._tally.records
@@ -372,12 +360,13 @@ class KVDatabase(Database):
         place = self._tally.records + name
         record = self._present(key, place)
         used = len(place) + len(record.encode()) + self._kv.pair_overhead + record.used
-        if record.expire != NO_EXPIRE:
-            used += len(self._tally.deadlines) + 8 + len(name) + self._kv.pair_overhead
+        for deadline in (record.expire, layout.noted_deadline(record)):
+            if deadline != NO_EXPIRE:
+                used += len(self._tally.deadlines) + 8 + len(name) + self._kv.pair_overhead
         return used
 
     def adjust(self, key: bytes, before: int, after: int) -> None:
         """Nothing: the values keep the account themselves."""
 
     def check(self) -> list[str]:
-        return inconsistencies(self._store, self._tally)
+        return inconsistencies(self._store, self._tally, self._namer)

@@ -5,7 +5,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hypercache.backend import BackendError, Value
+from hypercache.backend import BackendError, EncodingLimits, Value
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_tally import Tally
 from hypercache.keyspace.layout import Record
@@ -13,6 +13,11 @@ from hypercache.keyspace.ordered import SMALLEST_KEY_LIMIT, OrderedKV
 
 # Objects with at most this many elements are removed at once; larger ones get a grave.
 SMALL_OBJECT: Final = 16
+# What belongs to them may be more pairs than that; up to so many are removed at once.
+SMALL_OBJECT_PAIRS: Final = 64
+# Where parts of an object lie, and beside the records, parts of a space.
+OBJECT_PREFIXES: Final = (layout.ELEMENT, layout.FIELD_DEADLINE, layout.FIELD_DUE)
+SPACE_PREFIXES: Final = (layout.DEADLINE, layout.HASH_DEADLINE)
 # Pairs read at a time where a whole range is walked.
 CHUNK: Final = 256
 # More numbered databases than anybody has.
@@ -21,47 +26,23 @@ MOST_DATABASES: Final = 1 << 20
 LIVE_LIMIT: Final = 1024
 
 
-class Handle:
-    """The record of a value in use: where it lies, and the counters that go with it."""
+class Lease:
+    """The record of a value in use, until the value must not be used any more."""
 
-    def __init__(self, store: "Store", tally: Tally, place: bytes, record: Record) -> None:
-        self.store = store
-        self.tally = tally
-        self.place = place
+    def __init__(self, record: Record) -> None:
         self.record = record
         #: False once the key is replaced or removed, or the unit over.
         self.valid = True
-        #: What all elements' keys begin with.
-        self.prefix = layout.ELEMENT + layout.number(record.object)
-
-    def use(self) -> Record:
-        """The record, for reading; raises where the value is no longer its key's."""
-        if not self.valid:
-            raise BackendError(
-                "a value was used after its key was replaced or removed, or its unit was over"
-            )
-        return self.record
-
-    def resize(self, length: i64, used: i64) -> None:
-        """Elements became so many, and their bytes so many."""
-        record = self.record
-        if length == record.length and used == record.used:
-            return
-        self.tally.used += used - record.used
-        self.tally.dirty = True
-        record.length = length
-        record.used = used
-        self.store.kv.put(self.place, record.encode())
 
 
 class Live:
-    """A value in use and its handle."""
+    """A value in use and its lease."""
 
-    __slots__ = ("handle", "value")
+    __slots__ = ("lease", "value")
 
-    def __init__(self, value: Value, handle: Handle) -> None:
+    def __init__(self, value: Value, lease: Lease) -> None:
         self.value = value
-        self.handle = handle
+        self.lease = lease
 
 
 class Store:
@@ -85,6 +66,7 @@ class Store:
         self.depth: i64 = 0
         self.tallies: list[Tally] = []
         self.live: dict[bytes, Live] = {}
+        self.limits = EncodingLimits()
         self.graves: i64 = 0
         self._next_object: i64 = 1
         self._next_space: i64 = 1
@@ -266,7 +248,7 @@ class Store:
         """The key is replaced or removed: its value is not used any more."""
         live = self.live.pop(place, None)
         if live is not None:
-            live.handle.valid = False
+            live.lease.valid = False
 
     def forget_space(self, prefix: bytes) -> None:
         """All keys of a space are removed, or another database's from now on."""
@@ -278,7 +260,7 @@ class Store:
         """No value that was handed out is used any more."""
         if self.live:
             for live in self.live.values():
-                live.handle.valid = False
+                live.lease.valid = False
             self.live.clear()
 
     # Objects, spaces and what is left of them ------------------------------------------------
@@ -297,13 +279,18 @@ class Store:
         self._ids_dirty = True
         return taken
 
-    def drop_object(self, number: i64, elements: int) -> None:
-        """Leave an object's elements to `reclaim`, unless they are few."""
-        prefix = layout.ELEMENT + layout.number(number)
-        if elements <= SMALL_OBJECT:
-            self.kv.delete_range(prefix, layout.after(prefix), SMALL_OBJECT)
-        else:
-            self._bury(layout.GRAVE_OBJECT + layout.number(number))
+    def drop_object(self, record: Record) -> None:
+        """Leave the elements of a record's object to `reclaim`, unless they are few."""
+        number = layout.number(record.object)
+        if _elements_of(record) <= SMALL_OBJECT:
+            left = SMALL_OBJECT_PAIRS
+            for prefix in OBJECT_PREFIXES if record.extra else OBJECT_PREFIXES[:1]:
+                left -= self._clear_range(prefix + number, left)
+                if left == 0:
+                    break
+            if left > 0:
+                return
+        self._bury(layout.GRAVE_OBJECT + number)
 
     def drop_space(self, space: int) -> None:
         """Leave all that lies in a space to `reclaim`."""
@@ -327,12 +314,15 @@ class Store:
     def _dig(self, grave: bytes, budget: int) -> int:
         """Remove up to ``budget`` pairs of a grave, and at last itself; how many."""
         number = grave[len(layout.GRAVE_OBJECT) :]
-        if grave.startswith(layout.GRAVE_OBJECT):
-            removed = self._clear_range(layout.ELEMENT + number, budget)
-        else:
+        removed = 0
+        if grave.startswith(layout.GRAVE_SPACE):
             removed = self._clear_records(layout.RECORD + number, budget)
+            rest = [prefix + number for prefix in SPACE_PREFIXES]
+        else:
+            rest = [prefix + number for prefix in OBJECT_PREFIXES]
+        for prefix in rest:
             if removed < budget:
-                removed += self._clear_range(layout.DEADLINE + number, budget - removed)
+                removed += self._clear_range(prefix, budget - removed)
         if removed < budget:
             self.kv.delete(grave)
             self.graves -= 1
@@ -351,12 +341,12 @@ class Store:
             self.kv.delete(place)
             removed += 1
             if record.form != layout.INLINE:
-                self.drop_object(record.object, elements_of(record))
+                self.drop_object(record)
         return removed
 
 
-def elements_of(record: layout.Record) -> int:
-    """At most so many pairs belong to the record's object."""
+def _elements_of(record: Record) -> i64:
+    """How many elements a record's object has."""
     if record.form == layout.BLOB:
         return 1
     if record.form == layout.PAGED:

@@ -20,6 +20,7 @@ class Tally:
         self.dirty = False
         self.records = b""
         self.deadlines = b""
+        self.field_deadlines = b""
 
     @property
     def key(self) -> bytes:
@@ -31,6 +32,7 @@ class Tally:
         self.space = space
         self.records = layout.RECORD + layout.number(space)
         self.deadlines = layout.DEADLINE + layout.number(space)
+        self.field_deadlines = layout.HASH_DEADLINE + layout.number(space)
 
     def exchange(self, other: "Tally") -> None:
         """Change places, with everything that is counted."""

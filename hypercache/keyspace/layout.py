@@ -21,6 +21,9 @@ GRAVE: Final = b"g"
 RECORD: Final = b"k"
 ELEMENT: Final = b"o"
 DEADLINE: Final = b"x"
+HASH_DEADLINE: Final = b"y"  # hashes with a field that expires, by its deadline
+FIELD_DEADLINE: Final = b"f"  # the deadline of a hash's field, by its name
+FIELD_DUE: Final = b"e"  # the fields of a hash that expire, by their deadlines
 
 META_FORMAT: Final = META + b"format"
 META_SALT: Final = META + b"salt"
@@ -34,6 +37,15 @@ INLINE: Final = 1  # a string, inside the record
 BLOB: Final = 2  # a string, one value under the object
 PAGED: Final = 3  # a string that is edited in place: pages under the object
 FIELDS: Final = 4  # a hash: a pair for each field under the object
+MEMBERS: Final = 5  # a set: a pair for each member under the object
+CHUNKS: Final = 6  # a list: packed runs of elements under the object
+RANKED: Final = 7  # a sorted set: members with scores, and an index with counts
+LOG: Final = 8  # a stream: entries, and groups with their consumers and pending entries
+
+# What the encoding in a record says; which name it is depends on the form.
+COMPACT: Final = 0
+WIDE: Final = 1
+INTEGERS: Final = 2
 
 # Strings up to this many bytes live in the record itself. Beyond, a record that changes
 # its deadline or its name should not carry the value along.
@@ -55,6 +67,7 @@ _LENGTH: Final = Struct(">I")
 _OBJECT: Final = Struct(">QQQB")
 _IDS: Final = Struct(">QQQ")
 _TALLY: Final = Struct(">QQQQ")
+_FIELD_DEADLINES: Final = Struct(">qq")
 
 
 def number(value: int) -> bytes:
@@ -104,6 +117,16 @@ def position(name: bytes) -> int:
     return int.from_bytes(name[:NUMBER], "big")
 
 
+def encode_deadline(deadline: i64) -> bytes:
+    """Eight bytes that sort as the deadline does."""
+    return _COUNT.pack(deadline)
+
+
+def decode_deadline(raw: bytes) -> i64:
+    """The deadline at the beginning of ``raw``."""
+    return int(_COUNT.unpack_from(raw)[0])
+
+
 def deadline_key(deadline: int, name: bytes) -> bytes:
     """What stands behind the prefix in the index of deadlines."""
     return _COUNT.pack(deadline) + name
@@ -112,7 +135,7 @@ def deadline_key(deadline: int, name: bytes) -> bytes:
 class Record:
     """What is stored under a key: its metadata and, of a short string, its value."""
 
-    __slots__ = ("expire", "form", "key", "length", "object", "used", "value", "wide")
+    __slots__ = ("encoding", "expire", "extra", "form", "key", "length", "object", "used", "value")
 
     def __init__(self, form: int, expire: i64, key: bytes, value: bytes) -> None:
         self.form = form
@@ -126,8 +149,10 @@ class Record:
         self.length: i64 = 0
         #: Bytes that the elements take in the store.
         self.used: i64 = 0
-        #: Whether a hash has outgrown what Redis calls a listpack.
-        self.wide = False
+        #: `COMPACT` until the value has outgrown what Redis calls a listpack, or `INTEGERS`.
+        self.encoding: i64 = COMPACT
+        #: What else belongs to a value of this form.
+        self.extra = b""
 
     def encode(self) -> bytes:
         """The bytes to store."""
@@ -144,7 +169,8 @@ class Record:
         return (
             bytes((head,))
             + rest
-            + _OBJECT.pack(self.object, self.length, self.used, 1 if self.wide else 0)
+            + _OBJECT.pack(self.object, self.length, self.used, self.encoding)
+            + self.extra
         )
 
 
@@ -165,8 +191,8 @@ def decode(raw: bytes) -> Record:
     if form == INLINE:
         return Record(form, expire, key, raw[at:])
     record = Record(form, expire, key, b"")
-    record.object, record.length, record.used, wide = _OBJECT.unpack_from(raw, at)
-    record.wide = wide != 0
+    record.object, record.length, record.used, record.encoding = _OBJECT.unpack_from(raw, at)
+    record.extra = raw[at + _OBJECT.size :]
     return record
 
 
@@ -183,6 +209,25 @@ def decode_field(name: bytes, raw: bytes) -> tuple[bytes, bytes]:
         size = int(_LENGTH.unpack_from(raw)[0])
         return raw[4 : 4 + size], raw[4 + size :]
     return name[NUMBER:], raw
+
+
+def encode_field_deadlines(earliest: i64, noted: i64) -> bytes:
+    """The extra of a hash: its fields' earliest deadline, and the one in the database's index."""
+    if earliest == NO_EXPIRE and noted == NO_EXPIRE:
+        return b""
+    return _FIELD_DEADLINES.pack(earliest, noted)
+
+
+def earliest_deadline(record: Record) -> i64:
+    """The earliest deadline of a hash's fields."""
+    return int(_FIELD_DEADLINES.unpack(record.extra)[0]) if record.extra else NO_EXPIRE
+
+
+def noted_deadline(record: Record) -> i64:
+    """Under which deadline the database's index has a hash."""
+    if record.form != FIELDS or not record.extra:
+        return NO_EXPIRE
+    return int(_FIELD_DEADLINES.unpack(record.extra)[1])
 
 
 def encode_ids(next_object: int, next_space: int, graves: int) -> bytes:

@@ -1,0 +1,83 @@
+# mypyc: interpreted
+"""Whether the elements of one value of a `KVBackend` are what its record says."""
+
+from collections.abc import Iterator
+
+from hypercache.backend import NO_EXPIRE
+from hypercache.keyspace import layout
+from hypercache.keyspace.kv_store import CHUNK, OBJECT_PREFIXES
+from hypercache.keyspace.layout import Namer, Record
+from hypercache.keyspace.ordered import OrderedKV
+
+
+def walk(kv: OrderedKV, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """All pairs whose keys begin with ``prefix``, in order."""
+    start = prefix
+    stop = layout.after(prefix)
+    while True:
+        pairs = kv.range(start, stop, CHUNK)
+        yield from pairs
+        if len(pairs) < CHUNK:
+            return
+        start = pairs[-1][0] + b"\x00"
+
+
+class ValueAudit:
+    """A walk through one object."""
+
+    def __init__(self, kv: OrderedKV, namer: Namer, record: Record) -> None:
+        self.kv = kv
+        self.namer = namer
+        self.record = record
+        self.number = layout.number(record.object)
+        self.prefix = layout.ELEMENT + self.number
+        self.wrong: list[str] = []
+
+    def used(self) -> int:
+        """Bytes of all that lies under the object."""
+        return sum(
+            len(key) + len(value) + self.kv.pair_overhead
+            for prefix in OBJECT_PREFIXES
+            for key, value in walk(self.kv, prefix + self.number)
+        )
+
+    def run(self) -> list[str]:
+        """What is wrong, in words."""
+        self._compare("bytes of elements", self.record.used, self.used())
+        if self.record.form == layout.FIELDS:
+            self._fields()
+        return self.wrong
+
+    def _compare(self, what: str, counted: int, found: int) -> None:
+        if counted != found:
+            self.wrong.append(f"counts {counted} {what}, has {found}")
+
+    def _names(self, prefix: bytes) -> set[bytes]:
+        """All names under a prefix, each that of what it stands for."""
+        names: set[bytes] = set()
+        for key, raw in walk(self.kv, prefix):
+            name = key[len(prefix) :]
+            original = layout.decode_field(name, raw)[0]
+            if self.namer.name(original) != name:
+                self.wrong.append(f"has {original!r} under another's name")
+            names.add(name)
+        return names
+
+    def _fields(self) -> None:
+        names = self._names(self.prefix)
+        self._compare("fields", self.record.length, len(names))
+        deadlines = layout.FIELD_DEADLINE + self.number
+        due = layout.FIELD_DUE + self.number
+        expected = set()
+        earliest = NO_EXPIRE
+        for key, raw in walk(self.kv, deadlines):
+            name = key[len(deadlines) :]
+            expected.add(raw + name)
+            deadline = layout.decode_deadline(raw)
+            earliest = deadline if earliest == NO_EXPIRE else min(earliest, deadline)
+            if name not in names:
+                self.wrong.append(f"has a deadline for the field {name!r}, which is not there")
+        if expected != {key[len(due) :] for key, _ in walk(self.kv, due)}:
+            self.wrong.append("has an index of its fields' deadlines that differs from them")
+        if earliest != layout.earliest_deadline(self.record):
+            self.wrong.append("has another earliest deadline of its fields than it says")

@@ -1,0 +1,108 @@
+"""What a value of a `KVBackend` works with: its pairs in the store, its record, the accounts."""
+
+from collections.abc import Iterator
+
+from mypy_extensions import i64
+
+from hypercache.backend import BackendError
+from hypercache.keyspace import layout
+from hypercache.keyspace.kv_store import CHUNK, Lease, Store
+from hypercache.keyspace.kv_tally import Tally
+from hypercache.keyspace.layout import Record
+
+
+class Handle(Lease):
+    """The record of a value in use: where it lies, and the counters that go with it.
+
+    `add`, `replace` and `drop` write the pairs of the value's object and keep account of the
+    bytes; whoever calls them calls `settle` at the end, in the same transaction.
+    """
+
+    def __init__(self, store: Store, tally: Tally, place: bytes, record: Record) -> None:
+        super().__init__(record)
+        self.store = store
+        self.kv = store.kv
+        self.tally = tally
+        self.place = place
+        #: What all elements' keys begin with.
+        self.prefix = layout.ELEMENT + layout.number(record.object)
+        self._grown: i64 = 0
+        self._changed = False
+
+    def use(self) -> Record:
+        """The record, for reading; raises where the value is no longer its key's."""
+        if not self.valid:
+            raise BackendError(
+                "a value was used after its key was replaced or removed, or its unit was over"
+            )
+        return self.record
+
+    # Writing -----------------------------------------------------------------------------
+
+    def add(self, key: bytes, raw: bytes) -> None:
+        """Store a pair under a key that is free."""
+        self.kv.put(key, raw)
+        self._grown += len(key) + len(raw) + self.kv.pair_overhead
+
+    def replace(self, key: bytes, raw: bytes, old: bytes) -> None:
+        """Store another value under a key."""
+        self.kv.put(key, raw)
+        self._grown += len(raw) - len(old)
+
+    def drop(self, key: bytes, raw: bytes) -> None:
+        """Remove a pair, given its value."""
+        self.kv.delete(key)
+        self._grown -= len(key) + len(raw) + self.kv.pair_overhead
+
+    def drop_all(self, prefix: bytes) -> None:
+        """Remove all pairs whose keys begin with ``prefix``."""
+        stop = layout.after(prefix)
+        while True:
+            pairs = self.kv.range(prefix, stop, CHUNK)
+            for key, raw in pairs:
+                self.drop(key, raw)
+            if len(pairs) < CHUNK:
+                return
+
+    def set_encoding(self, encoding: i64) -> None:
+        """Note another encoding in the record."""
+        if encoding != self.record.encoding:
+            self.record.encoding = encoding
+            self._changed = True
+
+    def set_extra(self, extra: bytes) -> None:
+        """Note in the record what else belongs to the value."""
+        old = self.record.extra
+        if extra != old:
+            self.tally.used += len(extra) - len(old)
+            self.tally.dirty = True
+            self.record.extra = extra
+            self._changed = True
+
+    def settle(self, length: i64) -> None:
+        """The value has so many elements now: write the record, unless it is as before."""
+        record = self.record
+        grown = self._grown
+        if grown == 0 and length == record.length and not self._changed:
+            return
+        self._grown = 0
+        self._changed = False
+        self.tally.used += grown
+        self.tally.dirty = True
+        record.length = length
+        record.used += grown
+        self.kv.put(self.place, record.encode())
+
+    # Reading -----------------------------------------------------------------------------
+
+    def pairs(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All pairs whose keys begin with ``prefix``, in order; not to be used across a change."""
+        start = prefix
+        stop = layout.after(prefix)
+        while True:
+            self.use()
+            pairs = self.kv.range(start, stop, CHUNK)
+            yield from pairs
+            if len(pairs) < CHUNK:
+                return
+            start = pairs[-1][0] + b"\x00"
