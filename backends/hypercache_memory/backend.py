@@ -22,9 +22,15 @@ from hypercache.backend import (
     Entry,
     Value,
 )
-from hypercache_memory.deadlines import DeadlineLookup, Deadlines
+from hypercache_memory.deadlines import DeadlineLookup, Deadlines, NotedDeadlines
 from hypercache_memory.kinds import copy_value, is_large, new_value, shed
-from hypercache_memory.sizes import DEADLINE_BYTES, ENTRY_BYTES, SLOT_BYTES, bytes_block
+from hypercache_memory.sizes import (
+    DEADLINE_BYTES,
+    ENTRY_BYTES,
+    NOTED_BYTES,
+    SLOT_BYTES,
+    bytes_block,
+)
 
 
 class _EntryDeadlines(DeadlineLookup):
@@ -43,6 +49,8 @@ class MemoryDatabase(Database):
         self._pool: list[bytes] = []
         self._deadlines = Deadlines()
         self._lookup = _EntryDeadlines(self._entries)
+        # Hashes with fields that have deadlines, by the earliest of these.
+        self._fields = NotedDeadlines()
         self._used: i64 = 0
         self._graveyard = graveyard
         self._limits = limits
@@ -81,6 +89,8 @@ class MemoryDatabase(Database):
         else:
             self._release(entry.value)
             entry.value = value
+            if self._fields.noted:
+                self._fields.forget(key)
         self._used += size
         if entry.expire != deadline:
             self._set_deadline(key, entry, deadline)
@@ -109,6 +119,8 @@ class MemoryDatabase(Database):
         if entry.expire != NO_EXPIRE:
             self._deadlines.remove(key, entry.expire)
             self._used -= DEADLINE_BYTES
+        if self._fields.noted:
+            self._fields.forget(key)
         last = self._pool.pop()
         if entry.slot != len(self._pool):
             self._pool[entry.slot] = last
@@ -124,10 +136,13 @@ class MemoryDatabase(Database):
         entry = self._entries[key]
         size = self._value_bytes(entry)
         deadline = entry.expire
+        fields_deadline = self._fields.noted.get(key, NO_EXPIRE)
         self._remove(key, entry)
         self._used -= size
         moved = destination._store(new_key, entry.value, size, deadline)
         moved.access = entry.access
+        if fields_deadline != NO_EXPIRE:
+            destination._fields.note(new_key, fields_deadline)
 
     def copy(self, key: bytes, target: Database, new_key: bytes) -> None:
         destination = cast(MemoryDatabase, target)
@@ -138,6 +153,8 @@ class MemoryDatabase(Database):
             return
         twin = copy_value(cast(Value, value), self._limits)
         destination._store(new_key, twin, twin.memory(), entry.expire)
+        if key in self._fields.noted:
+            destination._fields.note(new_key, self._fields.noted[key])
 
     def swap(self, other: Database) -> None:
         twin = cast(MemoryDatabase, other)
@@ -145,7 +162,20 @@ class MemoryDatabase(Database):
         self._pool, twin._pool = twin._pool, self._pool
         self._deadlines, twin._deadlines = twin._deadlines, self._deadlines
         self._lookup, twin._lookup = twin._lookup, self._lookup
+        self._fields, twin._fields = twin._fields, self._fields
         self._used, twin._used = twin._used, self._used
+
+    def expire_fields(self, key: bytes, deadline: i64) -> None:
+        if deadline == NO_EXPIRE:
+            self._fields.forget(key)
+        else:
+            self._fields.note(key, deadline)
+
+    def due_fields(self, now: i64, limit: int) -> list[bytes]:
+        return self._fields.due(now, limit)
+
+    def has_volatile_fields(self) -> bool:
+        return bool(self._fields.noted)
 
     def size(self) -> int:
         return len(self._entries)
@@ -183,17 +213,26 @@ class MemoryDatabase(Database):
         self._lookup = _EntryDeadlines(self._entries)
         self._pool = []
         self._deadlines = Deadlines()
+        self._fields = NotedDeadlines()
         self._used = 0
 
     def memory(self) -> int:
         pool_spare = sys.getsizeof(self._pool) - len(self._pool) * 8
-        return self._used + sys.getsizeof(self._entries) + len(self._pool) * 8 + max(pool_spare, 0)
+        return (
+            self._used
+            + sys.getsizeof(self._entries)
+            + len(self._pool) * 8
+            + max(pool_spare, 0)
+            + len(self._fields.noted) * NOTED_BYTES
+        )
 
     def memory_of(self, key: bytes) -> int:
         entry = self._entries[key]
         share = 24 + 12 + SLOT_BYTES  # an entry of the dict, its index at usual load, the pool
         if entry.expire != NO_EXPIRE:
             share += DEADLINE_BYTES
+        if key in self._fields.noted:
+            share += NOTED_BYTES
         return bytes_block(len(key)) + ENTRY_BYTES + share + self._value_bytes(entry)
 
     def _value_bytes(self, entry: Entry) -> i64:
@@ -220,6 +259,9 @@ class MemoryDatabase(Database):
             wrong.append(f"the pool has {len(self._pool)} keys, the dict {len(self._entries)}")
         if volatile != self._deadlines.count:
             wrong.append(f"{volatile} keys have a deadline, {self._deadlines.count} are listed")
+        for key in self._fields.noted:
+            if key not in self._entries:
+                wrong.append(f"deadlines of fields are noted for {key!r}, which is not there")
         if used != self._used:
             wrong.append(f"{self._used} bytes are accounted, {used} are there")
         return wrong

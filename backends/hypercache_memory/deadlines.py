@@ -11,6 +11,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from hypercache.backend import NO_EXPIRE
+
 COARSE_SHIFT: Final[i64] = 10
 FINE_SHIFT: Final[i64] = 4
 STALE_NUMBERS: Final = 64
@@ -112,3 +114,33 @@ class DeadlineLookup:
     def deadline_of(self, key: bytes) -> i64:
         """The deadline of a volatile key."""
         raise NotImplementedError
+
+
+class NotedDeadlines(DeadlineLookup):
+    """A calendar of few keys that keeps their deadlines itself: those of hashes' fields."""
+
+    def __init__(self) -> None:
+        self.noted: dict[bytes, int] = {}
+        self._calendar = Deadlines()
+
+    def deadline_of(self, key: bytes) -> i64:
+        return self.noted[key]
+
+    def note(self, key: bytes, deadline: i64) -> None:
+        """Note a key's deadline, in the place of an earlier one."""
+        self.forget(key)
+        number: int = deadline
+        self.noted[key] = number
+        self._calendar.add(key, deadline)
+
+    def forget(self, key: bytes) -> i64:
+        """The deadline that was noted for a key, or `NO_EXPIRE`; it is no longer."""
+        deadline = self.noted.pop(key, None)
+        if deadline is None:
+            return NO_EXPIRE
+        self._calendar.remove(key, deadline)
+        return deadline
+
+    def due(self, now: i64, limit: int) -> list[bytes]:
+        """Up to ``limit`` keys past their deadline."""
+        return self._calendar.due(now, limit, self) if self.noted else []

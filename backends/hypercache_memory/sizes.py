@@ -20,6 +20,8 @@ BYTES_OVERHEAD: Final[i64] = 33
 SLOT_BYTES: Final[i64] = 9
 #: One key in the sets that order deadlines: a set entry at its usual load, and the bucket's share.
 DEADLINE_BYTES: Final[i64] = 56
+#: One key whose deadline the calendar keeps itself: besides that, an entry of a dict, a number.
+NOTED_BYTES: Final[i64] = DEADLINE_BYTES + 96
 
 
 def block(size: i64) -> i64:
