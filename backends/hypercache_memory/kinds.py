@@ -2,10 +2,12 @@
 
 from typing import Final, cast
 
-from hypercache.backend import HASH, SET, STRING, BackendError, EncodingLimits, Value
+from hypercache.backend import HASH, SET, STREAM, STRING, BackendError, EncodingLimits, Value
 from hypercache_memory.hashes import MemoryHash
 from hypercache_memory.sets import MemorySet
+from hypercache_memory.streams import MemoryStream
 from hypercache_memory.strings import MemoryString
+from hypercache_memory.zsets import MemoryZSet
 
 # Values with more elements than this are freed in slices by `MemoryBackend.reclaim`.
 LARGE_VALUE: Final = 64
@@ -19,6 +21,10 @@ def new_value(kind: int, limits: EncodingLimits) -> Value:
         return MemoryHash(limits)
     if kind == SET:
         return MemorySet(limits)
+    if kind == STREAM:
+        return MemoryStream(limits)
+    if kind == ZSET:
+        return MemoryZSet(limits)
     raise BackendError(f"create: the memory backend knows no kind {kind}")
 
 
@@ -32,11 +38,17 @@ def copy_value(value: Value, limits: EncodingLimits) -> Value:
         return cast(MemoryHash, value).copy()
     if value.kind == SET:
         return cast(MemorySet, value).copy()
+    if value.kind == STREAM:
+        return cast(MemoryStream, value).copy()
+    if value.kind == ZSET:
+        return cast(MemoryZSet, value).copy()
     raise BackendError(f"copy: the memory backend knows no kind {value.kind}")
 
 
 def is_large(value: Value) -> bool:
     """Whether a value is too dear to be freed at once."""
+    if value.kind == STREAM:
+        return cast(MemoryStream, value).is_large()
     return value.kind != STRING and value.length() > LARGE_VALUE
 
 
@@ -49,4 +61,8 @@ def shed(value: Value, budget: int) -> int:
         return cast(MemoryHash, value).shed(budget)
     if value.kind == SET:
         return cast(MemorySet, value).shed(budget)
+    if value.kind == STREAM:
+        return cast(MemoryStream, value).shed(budget)
+    if value.kind == ZSET:
+        return cast(MemoryZSet, value).shed(budget)
     return 0

@@ -15,9 +15,8 @@ from mypy_extensions import i64, u8
 _LONG: Final[i64] = 128
 
 
-def put(out: BytesWriter, item: bytes) -> None:
-    """Write one string behind the others."""
-    size: i64 = len(item)
+def put_size(out: BytesWriter, size: i64) -> None:
+    """Write the length of a string that follows."""
     if size < _LONG:
         out.append(u8(size))
     else:
@@ -25,6 +24,11 @@ def put(out: BytesWriter, item: bytes) -> None:
         out.append(u8((size >> 16) & 255))
         out.append(u8((size >> 8) & 255))
         out.append(u8(size & 255))
+
+
+def put(out: BytesWriter, item: bytes) -> None:
+    """Write one string behind the others."""
+    put_size(out, len(item))
     out.write(item)
 
 
