@@ -27,7 +27,7 @@ class Chance:
 
     def pick(self) -> i64:
         """A uniform integer in [0, 2**62), as `Database.sample` takes it."""
-        return self._random.getrandbits(62)
+        return self._random.randrange(1 << 62)
 
     def fraction(self) -> float:
         """A uniform float in [0, 1)."""
