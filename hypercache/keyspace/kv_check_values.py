@@ -46,6 +46,8 @@ class ValueAudit:
         self._compare("bytes of elements", self.record.used, self.used())
         if self.record.form == layout.FIELDS:
             self._fields()
+        elif self.record.form == layout.MEMBERS:
+            self._compare("members", self.record.length, len(self._names(self.prefix)))
         return self.wrong
 
     def _compare(self, what: str, counted: int, found: int) -> None:

@@ -1,21 +1,30 @@
 """Which class and which form of record a kind of value has in a `KVBackend`."""
 
-from hypercache.backend import HASH, NO_EXPIRE, STRING, BackendError, Value
+from typing import Final
+
+from hypercache.backend import HASH, NO_EXPIRE, SET, STRING, BackendError, Value
 from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.kv_hashes import KVHash
+from hypercache.keyspace.kv_sets import KVSet
 from hypercache.keyspace.kv_strings import KVString
-from hypercache.keyspace.layout import FIELDS, PAGED, Namer, Record
+from hypercache.keyspace.layout import FIELDS, INTEGERS, MEMBERS, PAGED, Namer, Record
+
+_FORMS: Final = {
+    STRING: PAGED,
+    SET: MEMBERS,
+    HASH: FIELDS,
+}
 
 
 def new_record(kind: int, key: bytes) -> Record:
     """The record of an empty value of a kind; its object is the caller's."""
-    if kind == STRING:
-        form = PAGED
-    elif kind == HASH:
-        form = FIELDS
-    else:
+    form = _FORMS.get(kind)
+    if form is None:
         raise BackendError(f"create: this backend does not know values of kind {kind}")
-    return Record(form, NO_EXPIRE, key, b"")
+    record = Record(form, NO_EXPIRE, key, b"")
+    if form == MEMBERS:
+        record.encoding = INTEGERS
+    return record
 
 
 def open_value(handle: Handle, namer: Namer) -> Value:
@@ -23,6 +32,8 @@ def open_value(handle: Handle, namer: Namer) -> Value:
     form = handle.record.form
     if form == FIELDS:
         return KVHash(handle, namer)
+    if form == MEMBERS:
+        return KVSet(handle, namer)
     if form == PAGED:
         return KVString(handle)
     raise BackendError(
