@@ -2,7 +2,16 @@
 
 from typing import Final, cast
 
-from hypercache.backend import HASH, SET, STREAM, STRING, BackendError, EncodingLimits, Value
+from hypercache.backend import (
+    HASH,
+    SET,
+    STREAM,
+    STRING,
+    ZSET,
+    BackendError,
+    EncodingLimits,
+    Value,
+)
 from hypercache_memory.hashes import MemoryHash
 from hypercache_memory.sets import MemorySet
 from hypercache_memory.streams import MemoryStream
