@@ -7,6 +7,7 @@ from mypy_extensions import i64
 from hypercache.keyspace import numbers
 from hypercache.reply import ErrorReply, printable
 
+NEGATIVE: Final = "ERR value is out of range, must be positive"
 NOT_AN_INTEGER: Final = "ERR value is not an integer or out of range"
 SYNTAX_ERROR: Final = "ERR syntax error"
 OVERFLOW: Final = "ERR increment or decrement would overflow"
@@ -69,11 +70,19 @@ def parse_between(text: bytes, low: i64, high: i64) -> i64:
     raise ErrorReply(f"ERR value is out of range, value must between {low} and {high}")
 
 
+def parse_within(text: bytes, low: i64, high: i64, error: str) -> i64:
+    """An integer within bounds; for anything else the error that is given."""
+    number = parse_integer(text, error)
+    if low <= number <= high:
+        return number
+    raise ErrorReply(error)
+
+
 def parse_not_negative(text: bytes) -> i64:
-    """An integer from 0 on."""
-    number = parse_integer(text)
+    """An integer from 0 on; what is none at all gets the same error, as in Redis."""
+    number = parse_integer(text, NEGATIVE)
     if number < 0:
-        raise ErrorReply("ERR value is out of range, must be positive")
+        raise ErrorReply(NEGATIVE)
     return number
 
 

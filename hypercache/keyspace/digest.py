@@ -8,7 +8,17 @@ of unordered things are exclusive-or'ed, ordered ones are chained through SHA-1.
 from hashlib import sha1
 from typing import Final
 
-from hypercache.backend import HASH, NO_EXPIRE, STRING, Database, Entry, HashValue, StringValue
+from hypercache.backend import (
+    HASH,
+    NO_EXPIRE,
+    SET,
+    STRING,
+    Database,
+    Entry,
+    HashValue,
+    SetValue,
+    StringValue,
+)
 
 SIZE: Final = 20
 NOTHING: Final = bytes(SIZE)
@@ -36,6 +46,10 @@ def digest_value(entry: Entry, digest: bytes = NOTHING) -> bytes:
         digest = chain(chain(digest, _kind(STRING)), value)
     elif isinstance(value, StringValue):
         digest = chain(chain(digest, _kind(STRING)), value.read(0, value.length()))
+    elif isinstance(value, SetValue):
+        digest = chain(digest, _kind(SET))
+        for member in value.members():
+            digest = add(digest, member)
     else:
         assert isinstance(value, HashValue)
         digest = chain(digest, _kind(HASH))
