@@ -12,12 +12,13 @@ from typing import Final
 
 from hypercache.backend import NO_EXPIRE
 from hypercache.commands.arguments import misused
+from hypercache.commands.dump import reload
 from hypercache.commands.objects import encoding_of
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.session import Session
 from hypercache.keyspace import numbers
-from hypercache.keyspace.changes import SET
+from hypercache.keyspace.changes import RESTORE, SET
 from hypercache.keyspace.digest import NOTHING, digest_database, digest_value
 from hypercache.keyspace.glob import matches
 from hypercache.reply import OK, Attributed, ErrorReply, Members, Push, Reply, Verbatim, printable
@@ -27,6 +28,9 @@ _NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 _WRONG_TYPE_NAME: Final = (
     "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|"
     "null|array|set|map|attrib|push|verbatim|true|false"
+)
+_RELOAD_OPTIONS: Final = (
+    "ERR DEBUG RELOAD only supports the MERGE option: there is no file to save to or load from"
 )
 _BIG_NUMBER: Final = 1234567999999999999999999999999999999
 
@@ -166,6 +170,20 @@ def check(context: Context, args: list[bytes]) -> Reply:
     return problems
 
 
+def reload_all(context: Context, args: list[bytes]) -> Reply:
+    """Every value goes through its serialized form; nothing is read from or written to a disk."""
+    for word in args:
+        if word.lower() != b"merge":
+            raise ErrorReply(_RELOAD_OPTIONS)
+    for db in context.engine.keyspaces:
+        for key in list(db.store.keys()):
+            reload(db, key, RESTORE)
+            context.engine.settlement.settle_edits()
+    # Nothing has changed for those who repeat what we do.
+    context.db.changes.rewritten = True
+    return OK
+
+
 def show_protocol(context: Context, args: list[bytes]) -> Reply:
     """A value of every type that a reply can have."""
     name = args[0].lower()
@@ -238,6 +256,9 @@ _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
         "PROTOCOL <type>",
         "Answer a value of a type: string, integer, double, bignum, null, array, set, map, "
         "attrib, push, verbatim, true or false.",
+    ),
+    b"reload": Subcommand(
+        reload_all, 0, 1, "RELOAD [MERGE]", "Serialize every value and read it back."
     ),
     b"set-active-expire": Subcommand(
         set_active_expire,

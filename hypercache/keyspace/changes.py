@@ -24,11 +24,17 @@ EVICTED_CLASS: Final = "e"
 
 
 class Event:
-    """A kind of change: the name that notifications carry, and the class it belongs to."""
+    """A kind of change: the name that notifications carry, and the class it belongs to.
 
-    def __init__(self, name: str, kind: str) -> None:
+    ``watched``: it breaks WATCH. ``awaited``: clients that wait for the key look at it. What
+    happens to a stream's groups does neither in Redis; where it has no name, nobody is told.
+    """
+
+    def __init__(self, name: str, kind: str, watched: bool = True, awaited: bool = True) -> None:
         self.name = name
         self.kind = kind
+        self.watched = watched
+        self.awaited = awaited
 
 
 SET: Final = Event("set", STRING_CLASS)
@@ -45,6 +51,8 @@ HPERSIST: Final = Event("hpersist", HASH_CLASS)
 HEXPIRED: Final = Event("hexpired", HASH_CLASS)
 SETBIT: Final = Event("setbit", STRING_CLASS)
 PFADD: Final = Event("pfadd", STRING_CLASS)
+# A change that is seen by WATCH and the journal, but has no name: PFCOUNT's cached count.
+REFRESHED: Final = Event("", "")
 LPUSH: Final = Event("lpush", LIST_CLASS)
 RPUSH: Final = Event("rpush", LIST_CLASS)
 LPOP: Final = Event("lpop", LIST_CLASS)
@@ -78,11 +86,14 @@ XADD: Final = Event("xadd", STREAM_CLASS)
 XDEL: Final = Event("xdel", STREAM_CLASS)
 XTRIM: Final = Event("xtrim", STREAM_CLASS)
 XSETID: Final = Event("xsetid", STREAM_CLASS)
-XGROUP_CREATE: Final = Event("xgroup-create", STREAM_CLASS)
-XGROUP_DESTROY: Final = Event("xgroup-destroy", STREAM_CLASS)
-XGROUP_SETID: Final = Event("xgroup-setid", STREAM_CLASS)
-XGROUP_CREATECONSUMER: Final = Event("xgroup-createconsumer", STREAM_CLASS)
-XGROUP_DELCONSUMER: Final = Event("xgroup-delconsumer", STREAM_CLASS)
+XGROUP_CREATE: Final = Event("xgroup-create", STREAM_CLASS, False, False)
+XGROUP_MKSTREAM: Final = Event("xgroup-create", STREAM_CLASS)
+XGROUP_DESTROY: Final = Event("xgroup-destroy", STREAM_CLASS, False)
+XGROUP_SETID: Final = Event("xgroup-setid", STREAM_CLASS, False, False)
+XGROUP_CREATECONSUMER: Final = Event("xgroup-createconsumer", STREAM_CLASS, False, False)
+XGROUP_DELCONSUMER: Final = Event("xgroup-delconsumer", STREAM_CLASS, False, False)
+# Entries of a group were delivered or acknowledged.
+DELIVERED: Final = Event("", STREAM_CLASS, False, False)
 DEL: Final = Event("del", GENERIC)
 EXPIRE: Final = Event("expire", GENERIC)
 PERSIST: Final = Event("persist", GENERIC)
@@ -90,6 +101,7 @@ RENAME_FROM: Final = Event("rename_from", GENERIC)
 RENAME_TO: Final = Event("rename_to", GENERIC)
 MOVE_FROM: Final = Event("move_from", GENERIC)
 MOVE_TO: Final = Event("move_to", GENERIC)
+RESTORE: Final = Event("restore", GENERIC)
 COPY_TO: Final = Event("copy_to", GENERIC)
 EXPIRED: Final = Event("expired", EXPIRED_CLASS)
 EVICTED: Final = Event("evicted", EVICTED_CLASS)
@@ -122,15 +134,19 @@ class Effect:
 
 @mypyc_attr(acyclic=True)
 class Edit:
-    """A value handed out to be changed in place, and how it was then; ``fresh``: just made."""
+    """A value handed out to be changed in place, and how it was then; ``fresh``: just made.
 
-    __slots__ = ("changes", "database", "event", "fresh", "key", "memory", "value")
+    ``second`` is another event that follows the first (XADD that trims), None for none.
+    """
+
+    __slots__ = ("changes", "database", "event", "fresh", "key", "memory", "second", "value")
 
     def __init__(self, database: int, key: bytes, value: Value, event: Event, fresh: bool) -> None:
         self.database = database
         self.key = key
         self.value = value
         self.event = event
+        self.second: Event | None = None
         self.fresh = fresh
         self.changes: i64 = value.changes
         self.memory: i64 = value.memory()
@@ -192,6 +208,16 @@ class Changes:
         """Name one more event of a change that is counted already (SET EX: set, expire)."""
         if self.observed:
             self.touched.append(Touch(database, key, event))
+
+    def follow(self, value: Value, event: Event) -> None:
+        """Name one more event of a value that is being edited, to come after the first."""
+        for edit in self.edits:
+            if edit.value is value:
+                edit.second = event
+
+    def withhold(self) -> None:
+        """Journal nothing but what `rewrite` says; for a command that has changed something."""
+        self.rewritten = self.journalled
 
     def rewrite(self, database: int, args: list[bytes]) -> None:
         """Journal these arguments instead of the command's own; any number of times."""
