@@ -46,8 +46,9 @@ test-interpreted: $(INTERPRETED)/.dev peers
 	@echo "== interpreted"
 	$(INTERPRETED)/bin/pytest $(PYTEST_ARGS)
 
+# HYPERCACHE_SOAK_COMMANDS (ten million) and HYPERCACHE_SOAK_SECONDS (600) say for how long.
 soak: $(COMPILED)/.dev peers
-	HYPERCACHE_SOAK_SECONDS=$${HYPERCACHE_SOAK_SECONDS:-600} $(COMPILED)/bin/pytest -m soak --timeout 0
+	HYPERCACHE_SOAK_SECONDS=$${HYPERCACHE_SOAK_SECONDS:-600} $(COMPILED)/bin/pytest -m soak --timeout 0 -s
 
 bench: $(COMPILED)/.dev $(INTERPRETED)/.dev peers
 	$(COMPILED)/bin/python -m tests.benchmarks.compare $(BENCH_ARGS)
