@@ -96,7 +96,8 @@ def parse_options(args: list[bytes]) -> i64:
     for word in args[3:]:
         option: i64 = _OPTIONS.get(word.lower(), 0)
         if option == 0:
-            raise ErrorReply(f"ERR Unsupported option {printable(word)}")
+            shown = word.partition(b"\0")[0]  # as far as a C string goes
+            raise ErrorReply(f"ERR Unsupported option {printable(shown)}")
         options |= option
     if options & _NX and options != _NX:
         raise ErrorReply("ERR NX and XX, GT or LT options at the same time are not compatible")

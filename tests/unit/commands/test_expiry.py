@@ -128,3 +128,10 @@ def test_only_touch_touches_for_a_client_that_does_not(harness: EngineHarness) -
     assert harness.command("OBJECT", "IDLETIME", "h") == idle
     harness.command("TOUCH", "k")
     assert harness.command("OBJECT", "IDLETIME", "k") == 0
+
+
+def test_copy_has_just_been_made(harness: EngineHarness) -> None:
+    harness.command("SET", "k", "v")
+    harness.advance(10_000)
+    harness.command("COPY", "k", "twin")
+    assert harness.command("OBJECT", "IDLETIME", "twin") == 0
