@@ -27,6 +27,7 @@ HOT_FOLDERS = (
 HOT_FILES = (
     "hypercache/backend.py",
     "hypercache/values.py",
+    "hypercache/listpack.py",
     "hypercache/streams.py",
     "hypercache/reply.py",
     "hypercache/transport/connection.py",

@@ -19,7 +19,7 @@ from librt.strings import BytesWriter, read_i64_be
 from mypy_extensions import i64
 
 from hypercache.backend import EncodingLimits
-from hypercache_memory.listpack import OVERHEAD, integer_size, string_size
+from hypercache.listpack import OVERHEAD, integer_size, string_size
 from hypercache_memory.packed import put, put_size, size_at, text_at
 from hypercache_memory.sizes import block, bytes_block
 

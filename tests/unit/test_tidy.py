@@ -35,10 +35,11 @@ LAYERS: dict[str, set[str]] = {
     "protocol": set(),
     "observability": set(),
     "values": set(),
+    "listpack": set(),
     "streams": {"values"},
     "backend": {"streams", "values"},
     "reply": {"protocol"},
-    "keyspace": {"backend", "reply", "streams", "values"},
+    "keyspace": {"backend", "listpack", "reply", "streams", "values"},
     "config": {"keyspace", "observability", "protocol"},
     "engine": {"backend", "hypercache", "keyspace", "protocol", "reply"},
     "rdb": {"backend", "keyspace", "streams", "values"},
@@ -84,7 +85,7 @@ TYPES_ONLY: dict[str, set[str]] = {
 }
 # Backends know the contract; those over an ordered store also the small one beneath it.
 BACKEND_MAY_IMPORT = re.compile(
-    r"hypercache\.(backend|streams|values)(\.|$)|hypercache\.keyspace\.(ordered|kv_)"
+    r"hypercache\.(backend|listpack|streams|values)(\.|$)|hypercache\.keyspace\.(ordered|kv_)"
 )
 # Plugins know the contract and what goes through it.
 PLUGIN_MAY_IMPORT = re.compile(
