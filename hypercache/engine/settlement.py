@@ -107,8 +107,9 @@ class Settlement:
         self.engine.changes.touched = []
         blocked = self.engine.waits.blocked
         for touch in touched:
-            self.watches.touched(touch)
-            if blocked.waiting:
+            if touch.event.watched:
+                self.watches.touched(touch)
+            if blocked.waiting and touch.event.awaited:
                 blocked.touched(touch)
         for observer in self.observers:
             observer.changed(touched)

@@ -27,7 +27,7 @@ class Event:
     """A kind of change: the name that notifications carry, and the class it belongs to.
 
     ``watched``: it breaks WATCH. ``awaited``: clients that wait for the key look at it. What
-    happens to a stream's groups does neither in Redis; where it has no name, nobody is told.
+    happens to a stream's groups does neither in Redis.
     """
 
     def __init__(self, name: str, kind: str, watched: bool = True, awaited: bool = True) -> None:
@@ -92,7 +92,7 @@ XGROUP_DESTROY: Final = Event("xgroup-destroy", STREAM_CLASS, False)
 XGROUP_SETID: Final = Event("xgroup-setid", STREAM_CLASS, False, False)
 XGROUP_CREATECONSUMER: Final = Event("xgroup-createconsumer", STREAM_CLASS, False, False)
 XGROUP_DELCONSUMER: Final = Event("xgroup-delconsumer", STREAM_CLASS, False, False)
-# Entries of a group were delivered or acknowledged.
+# Entries of a group were delivered or acknowledged: nobody is told.
 DELIVERED: Final = Event("", STREAM_CLASS, False, False)
 DEL: Final = Event("del", GENERIC)
 EXPIRE: Final = Event("expire", GENERIC)
@@ -190,6 +190,7 @@ class Changes:
         self.hits: i64 = 0
         self.misses: i64 = 0
         self.expired: i64 = 0
+        self.expired_fields: i64 = 0
         self.observed = False
         self.journalled = False
         self.rewritten = False
