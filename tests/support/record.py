@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from hypercache.testing.resp import decode_next, encode
-from tests.support.transcripts import Section, load
+from tests.support.transcripts import RESP3, Section, load
 
 
 def record(port: int, section: Section) -> str:
@@ -25,6 +25,8 @@ def record(port: int, section: Section) -> str:
             if client not in streams:
                 connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
                 streams[client] = stack.enter_context(connection.makefile("rwb"))
+                if client.startswith(RESP3):
+                    send(client, [b"HELLO", b"3"])
             streams[client].write(encode(*arguments))
             streams[client].flush()
             return decode_next(streams[client])

@@ -11,19 +11,23 @@
     1) "k"
 
 A section begins with ``#`` and its title and starts with no data. ``2>`` is a second client,
-``~`` sorts an array that has no order of its own. Arguments are those of inline commands.
+``~`` sorts an array that has no order of its own. A client whose name begins with ``resp3``
+speaks RESP3. Arguments are those of inline commands.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hypercache.testing.resp import ReplyError
 
 #: Sends a command as a client of that name and returns the decoded reply.
 Send: TypeAlias = Callable[[str, list[bytes]], object]
+
+#: What begins the name of a client that speaks RESP3.
+RESP3: Final = "resp3"
 
 _REQUEST = re.compile(r"(~?)(\w*)> (.*)")
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
@@ -98,24 +102,36 @@ def split(text: str) -> list[bytes]:
 
 
 def render(reply: object) -> list[str]:
-    """The lines in which redis-cli shows a decoded RESP2 reply."""
+    """The lines in which redis-cli shows a decoded reply; a set or a map of RESP3 is sorted."""
     if reply is None:
         return ["(nil)"]
+    if isinstance(reply, bool):
+        return ["(true)" if reply else "(false)"]
     if isinstance(reply, ReplyError):
         return [f"(error) {reply.text}"]
     if isinstance(reply, bytes):
         return ['"' + "".join(map(_shown, reply.decode("latin-1"))) + '"']
     if isinstance(reply, int):
         return [f"(integer) {reply}"]
-    if not isinstance(reply, list):
-        return [str(reply)]
-    if not reply:
-        return ["(empty array)"]
-    width = len(str(len(reply)))
+    if isinstance(reply, float):
+        return [f"(double) {reply!r}"]
+    if isinstance(reply, list):
+        return _numbered([render(item) for item in reply], ")") or ["(empty array)"]
+    if isinstance(reply, frozenset):
+        return _numbered(sorted(render(item) for item in reply), "~") or ["(empty set)"]
+    if isinstance(reply, dict):
+        pairs = sorted((render(key), render(value)) for key, value in reply.items())
+        lines = [[f"{key[-1]} => {first}", *rest] for key, (first, *rest) in pairs]
+        return _numbered(lines, "#") or ["(empty hash)"]
+    return [str(reply)]
+
+
+def _numbered(items: list[list[str]], mark: str) -> list[str]:
+    """Items of an aggregate, each behind its number."""
+    width = len(str(len(items)))
     lines: list[str] = []
-    for number, item in enumerate(reply, 1):
-        first, *rest = render(item)
-        lines.append(f"{number:>{width}}) {first}")
+    for number, (first, *rest) in enumerate(items, 1):
+        lines.append(f"{number:>{width}}{mark} {first}")
         lines += [" " * (width + 2) + line for line in rest]
     return lines
 

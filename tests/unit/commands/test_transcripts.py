@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
-from tests.support.transcripts import Section, load
+from tests.support.transcripts import RESP3, Section, load
 
 SECTIONS = [
     section
@@ -20,7 +20,7 @@ def test_transcript(harness: EngineHarness, section: Section) -> None:
 
     def send(name: str, arguments: list[bytes]) -> object:
         if name not in clients:
-            clients[name] = harness.client()
+            clients[name] = harness.client(3 if name.startswith(RESP3) else 2)
         reply = clients[name].command(*arguments)
         if reply is NOTHING:
             harness.advance(1000)
