@@ -4,6 +4,7 @@ from typing import Final, cast
 
 from hypercache.backend import (
     HASH,
+    LIST,
     SET,
     STREAM,
     STRING,
@@ -13,6 +14,7 @@ from hypercache.backend import (
     Value,
 )
 from hypercache_memory.hashes import MemoryHash
+from hypercache_memory.lists import MemoryList
 from hypercache_memory.sets import MemorySet
 from hypercache_memory.streams import MemoryStream
 from hypercache_memory.strings import MemoryString
@@ -28,6 +30,8 @@ def new_value(kind: int, limits: EncodingLimits) -> Value:
         return MemoryString()
     if kind == HASH:
         return MemoryHash(limits)
+    if kind == LIST:
+        return MemoryList(limits)
     if kind == SET:
         return MemorySet(limits)
     if kind == STREAM:
@@ -45,6 +49,8 @@ def copy_value(value: Value, limits: EncodingLimits) -> Value:
         return text
     if value.kind == HASH:
         return cast(MemoryHash, value).copy()
+    if value.kind == LIST:
+        return cast(MemoryList, value).copy()
     if value.kind == SET:
         return cast(MemorySet, value).copy()
     if value.kind == STREAM:
@@ -68,6 +74,8 @@ def shed(value: Value, budget: int) -> int:
     """
     if value.kind == HASH:
         return cast(MemoryHash, value).shed(budget)
+    if value.kind == LIST:
+        return cast(MemoryList, value).shed(budget)
     if value.kind == SET:
         return cast(MemorySet, value).shed(budget)
     if value.kind == STREAM:
