@@ -5,9 +5,12 @@ from collections.abc import Iterator
 
 from hypercache.backend import NO_EXPIRE
 from hypercache.keyspace import layout
+from hypercache.keyspace.kv_chunks import decode_chunk, encode_chunk, split
+from hypercache.keyspace.kv_lists import packed_size
 from hypercache.keyspace.kv_store import CHUNK, OBJECT_PREFIXES
 from hypercache.keyspace.layout import Namer, Record
 from hypercache.keyspace.ordered import OrderedKV
+from hypercache.listpack import string_size
 
 
 def walk(kv: OrderedKV, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -48,6 +51,8 @@ class ValueAudit:
             self._fields()
         elif self.record.form == layout.MEMBERS:
             self._compare("members", self.record.length, len(self._names(self.prefix)))
+        elif self.record.form == layout.CHUNKS:
+            self._chunks()
         return self.wrong
 
     def _compare(self, what: str, counted: int, found: int) -> None:
@@ -83,3 +88,15 @@ class ValueAudit:
             self.wrong.append("has an index of its fields' deadlines that differs from them")
         if earliest != layout.earliest_deadline(self.record):
             self.wrong.append("has another earliest deadline of its fields than it says")
+
+    def _chunks(self) -> None:
+        elements = 0
+        packed = 0
+        for key, chunk in walk(self.kv, self.prefix):
+            run = decode_chunk(chunk)
+            elements += len(run)
+            packed += sum(map(string_size, run))
+            if encode_chunk(run) != chunk or len(split(run)) != 1:
+                self.wrong.append(f"has a chunk that is not one under {key!r}")
+        self._compare("elements", self.record.length, elements)
+        self._compare("bytes of a listpack", packed_size(self.record), packed)

@@ -11,7 +11,7 @@ from hypercache.keyspace.kv_check import inconsistencies
 from hypercache.keyspace.kv_forms import new_record, open_value
 from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.kv_names import sample_name, scan_names
-from hypercache.keyspace.kv_store import CHUNK, OBJECT_PREFIXES, Live, Store
+from hypercache.keyspace.kv_store import CHUNK, Live, Store, prefixes_of
 from hypercache.keyspace.kv_tally import Tally
 from hypercache.keyspace.layout import (
     BLOB,
@@ -258,7 +258,7 @@ class KVDatabase(Database):
             destination._clear_name(new_name)
             if record.form != INLINE:
                 twin.object = self._store.new_object()
-                for prefix in OBJECT_PREFIXES if record.extra else OBJECT_PREFIXES[:1]:
+                for prefix in prefixes_of(record):
                     self._copy_pairs(prefix + number(record.object), prefix + number(twin.object))
             destination._insert(new_name, twin)
 

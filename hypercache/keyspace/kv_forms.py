@@ -2,15 +2,17 @@
 
 from typing import Final
 
-from hypercache.backend import HASH, NO_EXPIRE, SET, STRING, BackendError, Value
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, BackendError, Value
 from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.kv_hashes import KVHash
+from hypercache.keyspace.kv_lists import EMPTY_LIST, KVList
 from hypercache.keyspace.kv_sets import KVSet
 from hypercache.keyspace.kv_strings import KVString
-from hypercache.keyspace.layout import FIELDS, INTEGERS, MEMBERS, PAGED, Namer, Record
+from hypercache.keyspace.layout import CHUNKS, FIELDS, INTEGERS, MEMBERS, PAGED, Namer, Record
 
 _FORMS: Final = {
     STRING: PAGED,
+    LIST: CHUNKS,
     SET: MEMBERS,
     HASH: FIELDS,
 }
@@ -24,6 +26,8 @@ def new_record(kind: int, key: bytes) -> Record:
     record = Record(form, NO_EXPIRE, key, b"")
     if form == MEMBERS:
         record.encoding = INTEGERS
+    elif form == CHUNKS:
+        record.extra = EMPTY_LIST
     return record
 
 
@@ -34,6 +38,8 @@ def open_value(handle: Handle, namer: Namer) -> Value:
         return KVHash(handle, namer)
     if form == MEMBERS:
         return KVSet(handle, namer)
+    if form == CHUNKS:
+        return KVList(handle)
     if form == PAGED:
         return KVString(handle)
     raise BackendError(

@@ -284,7 +284,7 @@ class Store:
         number = layout.number(record.object)
         if _elements_of(record) <= SMALL_OBJECT:
             left = SMALL_OBJECT_PAIRS
-            for prefix in OBJECT_PREFIXES if record.extra else OBJECT_PREFIXES[:1]:
+            for prefix in prefixes_of(record):
                 left -= self._clear_range(prefix + number, left)
                 if left == 0:
                     break
@@ -343,6 +343,13 @@ class Store:
             if record.form != layout.INLINE:
                 self.drop_object(record)
         return removed
+
+
+def prefixes_of(record: Record) -> tuple[bytes, ...]:
+    """The prefixes under which parts of a record's object may lie."""
+    if record.form == layout.FIELDS and record.extra:
+        return OBJECT_PREFIXES
+    return OBJECT_PREFIXES[:1]
 
 
 def _elements_of(record: Record) -> i64:

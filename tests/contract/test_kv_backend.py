@@ -7,7 +7,6 @@ import pytest
 
 from hypercache.backend import (
     HASH,
-    LIST,
     NO_EXPIRE,
     STRING,
     BackendError,
@@ -320,8 +319,8 @@ def test_value_is_not_used_after_its_time() -> None:
 
 def test_kinds_of_later_versions_are_refused() -> None:
     _, (database, _) = opened(SortedDictKV())
-    with pytest.raises(BackendError, match="does not know values of kind 1"):
-        database.create(b"list", LIST)
+    with pytest.raises(BackendError, match="does not know values of kind 6"):
+        database.create(b"key", 6)
 
 
 def test_absent_key_has_no_deadline_to_set() -> None:

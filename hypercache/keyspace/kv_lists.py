@@ -1,0 +1,377 @@
+"""Lists of a `KVBackend`: packed chunks of elements, in the order of their labels."""
+
+from struct import Struct
+from typing import Final
+
+from mypy_extensions import i64
+
+from hypercache.backend import LIST, BackendError, ListValue
+from hypercache.keyspace.kv_chunks import (
+    appended,
+    count_of,
+    decode_chunk,
+    element_at,
+    encode_chunk,
+    fits,
+    is_sparse,
+    prepended,
+    split,
+)
+from hypercache.keyspace.kv_handle import Handle
+from hypercache.keyspace.kv_labels import NONE, between, encode_label, label_of, make_room
+from hypercache.keyspace.kv_store import CHUNK
+from hypercache.keyspace.layout import COMPACT, WIDE, Record, after
+from hypercache.listpack import OVERHEAD, string_size
+
+# Chunks read at first, and at most, on the way to a position.
+_FIRST_STEP: Final = 2
+_LONGEST_STEP: Final = 64
+# No listpack of a list grows beyond, if its limit is a number of elements.
+_SAFE_BYTES: Final = 8192
+_PACKED: Final = Struct(">Q")
+#: The extra of an empty list's record.
+EMPTY_LIST: Final = _PACKED.pack(0)
+
+
+class KVList(ListValue):
+    """A list: a change rewrites one chunk of up to 64 elements.
+
+    The record holds how many bytes a listpack of the elements would take, for the encoding.
+    """
+
+    def __init__(self, handle: Handle) -> None:
+        super().__init__(LIST)
+        self.handle = handle
+        self.stop = after(handle.prefix)
+
+    def length(self) -> int:
+        return self.handle.use().length
+
+    def memory(self) -> int:
+        return self.handle.use().used
+
+    def encoding(self) -> str:
+        return "listpack" if self.handle.use().encoding == COMPACT else "quicklist"
+
+    # Both ends -----------------------------------------------------------------------------
+
+    def push_left(self, element: bytes) -> None:
+        self._push(element, False)
+
+    def push_right(self, element: bytes) -> None:
+        self._push(element, True)
+
+    def _push(self, element: bytes, right: bool) -> None:
+        handle = self.handle
+        length = handle.use().length
+        with handle.store:
+            end = handle.kv.range(handle.prefix, self.stop, 1, right)
+            if end and fits(end[0][1], element):
+                key, chunk = end[0]
+                longer = appended(chunk, element) if right else prepended(chunk, element)
+                handle.replace(key, longer, chunk)
+            else:
+                label = label_of(end[0][0]) if end else NONE
+                label = between(label, NONE) if right else between(NONE, label)
+                handle.add(handle.prefix + encode_label(label), encode_chunk([element]))
+            self._grow(element)
+            handle.settle(length + 1)
+        self.changes += 1
+
+    def pop_left(self) -> bytes:
+        return self._pop(False)
+
+    def pop_right(self) -> bytes:
+        return self._pop(True)
+
+    def _pop(self, right: bool) -> bytes:
+        handle = self.handle
+        length = handle.use().length
+        with handle.store:
+            end = handle.kv.range(handle.prefix, self.stop, 1, right)
+            if not end:
+                raise BackendError("pop: the list is empty")
+            key, chunk = end[0]
+            elements = decode_chunk(chunk)
+            element = elements.pop(-1 if right else 0)
+            self._keep(key, chunk, elements)
+            self._shrink(string_size(element), length - 1)
+            handle.settle(length - 1)
+        self.changes += 1
+        return element
+
+    # Positions ------------------------------------------------------------------------------
+
+    def get(self, index: i64) -> bytes:
+        _, chunk, inside = self._seek(index)
+        return element_at(chunk, inside)
+
+    def set(self, index: i64, element: bytes) -> None:
+        handle = self.handle
+        length = handle.use().length
+        with handle.store:
+            key, chunk, inside = self._seek(index)
+            elements = decode_chunk(chunk)
+            old = elements[inside]
+            elements[inside] = element
+            self._rewrite(key, chunk, elements)
+            self._grow(element)
+            self._shrink(string_size(old), length)
+            handle.settle(length)
+        self.changes += 1
+
+    def range(self, start: i64, stop: i64) -> list[bytes]:
+        found: list[bytes] = []
+        left = stop - start
+        if left <= 0:
+            return found
+        key, chunk, inside = self._seek(start)
+        while True:
+            found += decode_chunk(chunk)[inside : inside + left]
+            left = stop - start - len(found)
+            if left == 0:
+                return found
+            key, chunk = self._next(key)
+            inside = 0
+
+    def insert(self, index: i64, element: bytes) -> None:
+        handle = self.handle
+        length = handle.use().length
+        if index == 0 or index == length:
+            self._push(element, index == length)
+            return
+        with handle.store:
+            key, chunk, inside = self._seek(index)
+            elements = decode_chunk(chunk)
+            elements.insert(inside, element)
+            self._rewrite(key, chunk, elements)
+            self._grow(element)
+            handle.settle(length + 1)
+        self.changes += 1
+
+    def remove_range(self, start: i64, stop: i64) -> None:
+        handle = self.handle
+        length = handle.use().length
+        left = stop - start
+        if left <= 0:
+            return
+        with handle.store:
+            key, chunk, inside = self._seek(start)
+            packed: i64 = 0
+            while True:
+                elements = decode_chunk(chunk)
+                gone = elements[inside : inside + left]
+                for element in gone:
+                    packed += string_size(element)
+                del elements[inside : inside + left]
+                left -= len(gone)
+                following = self._next(key) if left > 0 else (b"", b"")
+                self._keep(key, chunk, elements)
+                if left == 0:
+                    break
+                key, chunk = following
+                inside = 0
+            self._join(key)
+            self._shrink(packed, length - (stop - start))
+            handle.settle(length - (stop - start))
+        self.changes += stop - start
+
+    def _seek(self, index: i64) -> tuple[bytes, bytes, i64]:
+        """The key of the chunk that has a position, the chunk, and the position inside."""
+        handle = self.handle
+        length = handle.use().length
+        backwards = index > length // 2
+        # Elements between the end where the walk begins and the position.
+        left = length - 1 - index if backwards else index
+        start = handle.prefix
+        stop = self.stop
+        step = _FIRST_STEP
+        while True:
+            pairs = handle.kv.range(start, stop, step, backwards)
+            for key, chunk in pairs:
+                count = count_of(chunk)
+                if left < count:
+                    return key, chunk, count - 1 - left if backwards else left
+                left -= count
+            if len(pairs) < step:
+                raise BackendError(f"the store is damaged: a list has no position {index}")
+            if backwards:
+                stop = pairs[-1][0]
+            else:
+                start = pairs[-1][0] + b"\x00"
+            step = min(step * 2, _LONGEST_STEP)
+
+    def _next(self, key: bytes) -> tuple[bytes, bytes]:
+        """The chunk behind the one under a key."""
+        pairs = self.handle.kv.range(key + b"\x00", self.stop, 1)
+        if not pairs:
+            raise BackendError("the store is damaged: a list is shorter than its record says")
+        return pairs[0]
+
+    # Equal elements ---------------------------------------------------------------------------
+
+    def remove(self, element: bytes, limit: i64, backwards: bool) -> int:
+        handle = self.handle
+        length = handle.use().length
+        removed: i64 = 0
+        with handle.store:
+            start = handle.prefix
+            stop = self.stop
+            changed: list[bytes] = []
+            while removed < limit:
+                pairs = handle.kv.range(start, stop, CHUNK, backwards)
+                for key, chunk in pairs:
+                    if removed < limit and chunk.find(element) >= 0:
+                        count = self._remove_from(key, chunk, element, limit - removed, backwards)
+                        removed += count
+                        if count > 0:
+                            changed.append(key)
+                if len(pairs) < CHUNK:
+                    break
+                if backwards:
+                    stop = pairs[-1][0]
+                else:
+                    start = pairs[-1][0] + b"\x00"
+            for key in changed:
+                self._join(key)
+            self._shrink(removed * string_size(element), length - removed)
+            handle.settle(length - removed)
+        self.changes += removed
+        return removed
+
+    def _remove_from(
+        self, key: bytes, chunk: bytes, element: bytes, limit: i64, backwards: bool
+    ) -> i64:
+        """Remove equal elements from one chunk; how many."""
+        elements = decode_chunk(chunk)
+        if backwards:
+            elements.reverse()
+        kept: list[bytes] = []
+        left = limit
+        for each in elements:
+            if left > 0 and each == element:
+                left -= 1
+            else:
+                kept.append(each)
+        if left < limit:
+            if backwards:
+                kept.reverse()
+            self._keep(key, chunk, kept)
+        return limit - left
+
+    def find(self, element: bytes, skip: i64, count: i64, depth: i64, backwards: bool) -> list[int]:
+        handle = self.handle
+        length = handle.use().length
+        found: list[int] = []
+        start = handle.prefix
+        stop = self.stop
+        seen: i64 = 0
+        while seen < depth and len(found) < count:
+            pairs = handle.kv.range(start, stop, CHUNK, backwards)
+            for _, chunk in pairs:
+                if chunk.find(element) < 0:
+                    seen += count_of(chunk)
+                    continue
+                elements = decode_chunk(chunk)
+                if backwards:
+                    elements.reverse()
+                for each in elements:
+                    if seen < depth and len(found) < count and each == element:
+                        if skip > 0:
+                            skip -= 1
+                        else:
+                            found.append(length - 1 - seen if backwards else seen)
+                    seen += 1
+            if len(pairs) < CHUNK:
+                break
+            if backwards:
+                stop = pairs[-1][0]
+            else:
+                start = pairs[-1][0] + b"\x00"
+        return found
+
+    # Chunks -----------------------------------------------------------------------------------
+
+    def _keep(self, key: bytes, chunk: bytes, elements: list[bytes]) -> None:
+        """Store what is left of a chunk."""
+        if elements:
+            self.handle.replace(key, encode_chunk(elements), chunk)
+        else:
+            self.handle.drop(key, chunk)
+
+    def _rewrite(self, key: bytes, chunk: bytes, elements: list[bytes]) -> None:
+        """Store other elements in a chunk's place, in several if need be."""
+        runs = split(elements)
+        self.handle.replace(key, encode_chunk(runs[0]), chunk)
+        label = label_of(key)
+        for run in runs[1:]:
+            label = self._room_behind(label)
+            self.handle.add(self.handle.prefix + encode_label(label), encode_chunk(run))
+
+    def _room_behind(self, label: i64) -> i64:
+        """A label that follows this one immediately, for a new chunk."""
+        handle = self.handle
+        kv = handle.kv
+        while True:
+            following = kv.range(handle.prefix + encode_label(label + 1), self.stop, 1)
+            middle = between(label, label_of(following[0][0]) if following else NONE)
+            if middle != NONE:
+                return middle
+            moves = make_room(kv, handle.prefix, self.stop, label)
+            for old, _, _ in moves:
+                kv.delete(old)
+            for _, new, chunk in moves:
+                kv.put(new, chunk)
+
+    def _join(self, key: bytes) -> None:
+        """Put a chunk together with the next one, if it has become sparse and both fit."""
+        handle = self.handle
+        pairs = handle.kv.range(key, self.stop, 2)
+        if len(pairs) < 2 or not is_sparse(pairs[0][1]):
+            return
+        (first, chunk), (second, other) = pairs
+        runs = split(decode_chunk(chunk) + decode_chunk(other))
+        if len(runs) == 1:
+            handle.replace(first, encode_chunk(runs[0]), chunk)
+            handle.drop(second, other)
+
+    # The encoding -----------------------------------------------------------------------------
+
+    def _grow(self, element: bytes) -> None:
+        """Account for an element that comes; the record's length is still without it."""
+        handle = self.handle
+        packed = packed_size(handle.record)
+        if handle.record.encoding == COMPACT:
+            limit = handle.store.limits.list_size
+            size = OVERHEAD + packed + len(element)
+            if limit < 0:
+                fit = size <= _bytes_limit(limit)
+            else:
+                fit = size <= _SAFE_BYTES and handle.record.length < max(limit, 1)
+            if not fit:
+                handle.set_encoding(WIDE)
+        handle.set_extra(_PACKED.pack(packed + string_size(element)))
+
+    def _shrink(self, gone: i64, length: i64) -> None:
+        """Account for elements that took so many bytes and have gone."""
+        handle = self.handle
+        packed = packed_size(handle.record) - gone
+        handle.set_extra(_PACKED.pack(packed))
+        if handle.record.encoding == WIDE:
+            limit = handle.store.limits.list_size
+            if limit < 0:
+                fit = OVERHEAD + packed <= _bytes_limit(limit) // 2
+            else:
+                fit = length <= limit // 2
+            if fit:
+                handle.set_encoding(COMPACT)
+
+
+def packed_size(record: Record) -> i64:
+    """What a list's elements take in a listpack, as its record says."""
+    return int(_PACKED.unpack(record.extra)[0])
+
+
+def _bytes_limit(limit: i64) -> i64:
+    """The bytes that a list-max-listpack-size of -1 to -5 stands for: 4 to 64 KB."""
+    return 2048 << (-limit if limit > -5 else 5)
