@@ -17,7 +17,6 @@ _FEW: Final[i64] = 16
 _SCORE_BYTES: Final[i64] = 12
 
 
-@mypyc_attr(acyclic=True)
 class MemoryZSet(ZSetValue):
     """Members in order, counted, and from the 17th on in a hash table too.
 
