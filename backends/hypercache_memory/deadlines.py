@@ -128,6 +128,8 @@ class NotedDeadlines(DeadlineLookup):
 
     def note(self, key: bytes, deadline: i64) -> None:
         """Note a key's deadline, in the place of an earlier one."""
+        if self.noted.get(key, NO_EXPIRE) == deadline:
+            return
         self.forget(key)
         number: int = deadline
         self.noted[key] = number

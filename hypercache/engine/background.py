@@ -67,10 +67,12 @@ class Background:
         more = False
         began: i64 = engine.clock.microseconds()
         for keyspace in engine.keyspaces:
-            if keyspace.store.volatile() > 0:
+            if not engine.unit_open:  # so that nothing undoes what this sees
+                keyspace.fielded = keyspace.store.has_volatile_fields()
+            if keyspace.fielded or keyspace.store.volatile() > 0:
                 engine.open_unit()
             # A backend may hand out fewer than it was asked for while more are due.
-            while keyspace.expire_due(SLICE) > 0:
+            while keyspace.expire_due(SLICE) + keyspace.expire_due_fields(SLICE) > 0:
                 if engine.clock.microseconds() >= until:
                     engine.counters.expire_time_caps += 1
                     more = True

@@ -489,6 +489,7 @@ class Engine:
         self.changes.hits = 0
         self.changes.misses = 0
         self.changes.expired = 0
+        self.changes.expired_fields = 0
         self.registry.reset_statistics()
         self.statistics.restart()
 

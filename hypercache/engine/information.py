@@ -229,6 +229,7 @@ def stats(engine: "Engine") -> Fields:
         "instantaneous_output_repl_kbps": "0.00",
         "rejected_connections": engine.counters.rejected_connections,
         "expired_keys": changes.expired,
+        "expired_subkeys": changes.expired_fields,
         "expired_stale_perc": "0.00",
         "expired_time_cap_reached_count": engine.counters.expire_time_caps,
         "expire_cycle_cpu_milliseconds": engine.counters.expire_microseconds // 1000,

@@ -36,9 +36,14 @@ class Watches:
         context.watch_broken = False
 
     def has_expired_key(self, context: Context) -> bool:
-        """Whether a watched key has passed its deadline since WATCH and is not removed yet."""
+        """Whether a watched key has passed its deadline since WATCH and is not removed yet.
+
+        A field of a hash that has counts as well.
+        """
         for place, watched in context.watched.items():
-            if watched.state == PRESENT and self._state(place) == EXPIRED:
+            if watched.state == PRESENT and (
+                self._state(place) == EXPIRED or self._keyspaces[place[0]].has_due_fields(place[1])
+            ):
                 return True
         return False
 

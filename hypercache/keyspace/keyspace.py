@@ -10,9 +10,20 @@ from typing import Final, cast
 
 from mypy_extensions import i64
 
-from hypercache.backend import NO_EXPIRE, STREAM, STRING, Database, Entry, StringValue, Value
+from hypercache.backend import (
+    HASH,
+    NO_EXPIRE,
+    STREAM,
+    STRING,
+    Database,
+    Entry,
+    HashValue,
+    StringValue,
+    Value,
+)
 from hypercache.keyspace.changes import (
     DEL,
+    DELIVERED,
     EXPIRE,
     EXPIRED,
     FLUSH,
@@ -24,8 +35,12 @@ from hypercache.keyspace.changes import (
     Touch,
 )
 from hypercache.keyspace.clock import Chance
+from hypercache.keyspace.fields import expire_fields, is_due, is_hollow
 from hypercache.keyspace.glob import matches
 from hypercache.reply import ErrorReply
+
+# More than any hash has.
+MAX_FIELDS: Final = 1 << 62
 
 WRONG_TYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
@@ -37,21 +52,29 @@ def kind_of(entry: Entry) -> int:
 
 
 class Keyspace:
-    """A database under its number; SWAPDB exchanges the keys of two of them."""
+    """A database under its number; SWAPDB exchanges the keys of two of them.
+
+    While ``fielded`` is False no hash has a field with a deadline, and finding a key asks none.
+    """
 
     def __init__(self, index: int, store: Database, changes: Changes, chance: Chance) -> None:
         self.index = index
         self.store = store
         self.changes = changes
         self.chance = chance
+        self.fielded = store.has_volatile_fields()
 
     # Reading ---------------------------------------------------------------------------
 
     def find(self, key: bytes) -> Entry | None:
         """The entry of a live key, without counting the access; expires it if it is due."""
         entry = self.store.find(key)
-        if entry is not None and entry.expire != NO_EXPIRE and entry.expire < self.changes.now:
+        if entry is None:
+            return None
+        if entry.expire != NO_EXPIRE and entry.expire < self.changes.now:
             self._expire(key)
+            return None
+        if self.fielded and self._is_emptied(key, entry):
             return None
         return entry
 
@@ -64,6 +87,9 @@ class Keyspace:
             return None
         if entry.expire != NO_EXPIRE and entry.expire < changes.now:
             self._expire(key)
+            changes.misses += 1
+            return None
+        if self.fielded and self._is_emptied(key, entry):
             changes.misses += 1
             return None
         changes.hits += 1
@@ -224,14 +250,24 @@ class Keyspace:
             self.store.adjust(key, edit.memory, memory)
         count = value.changes - edit.changes
         if count > 0:
-            self.changes.touch(self.index, key, edit.event)
-            self.changes.dirty += count - 1
+            if value.kind == HASH:
+                self._note_fields(key, cast(HashValue, value))
+            self.changes.dirty += count
+            if self.changes.observed:
+                self._tell(edit)
         if value.length() == 0 and value.kind != STRING:
             if value.kind == STREAM and not (edit.fresh and count == 0):
                 return  # a stream outlives its entries
             self.store.unlink(key)
             if count > 0 and self.changes.observed:
                 self.changes.touched.append(Touch(self.index, key, DEL))
+
+    def _tell(self, edit: Edit) -> None:
+        """Write down the events of a change."""
+        if edit.event is not DELIVERED:
+            self.changes.touched.append(Touch(self.index, edit.key, edit.event))
+        if edit.second is not None:
+            self.changes.touched.append(Touch(self.index, edit.key, edit.second))
 
     def delete(self, key: bytes, event: Event = DEL) -> bool:
         """Remove a live key; False when there is none."""
@@ -268,6 +304,7 @@ class Keyspace:
             self._before(key)
             target._before(new_key)
         self.store.move(key, target.store, new_key)
+        target.fielded |= self.fielded
         changes.touch(self.index, key, left)
         changes.notify(target.index, new_key, arrived)
 
@@ -278,6 +315,7 @@ class Keyspace:
         if self.changes.hooks:
             target._before(new_key)
         self.store.copy(key, target.store, new_key)
+        target.fielded |= self.fielded
         twin = target.store.find(new_key)
         assert twin is not None
         twin.access = self.changes.access
@@ -314,6 +352,45 @@ class Keyspace:
         if changes.journalled:
             changes.effects.append(Effect(self.index, [b"DEL", key]))
 
+    def _is_emptied(self, key: bytes, entry: Entry) -> bool:
+        """Remove the fields of a hash that are due; True when none is left."""
+        value = entry.value
+        changes = self.changes
+        if not is_due(value, changes.now) or changes.frozen:
+            return False
+        self._expire_fields(key, cast(HashValue, value), MAX_FIELDS)
+        return cast(HashValue, value).length() == 0
+
+    def _expire_fields(self, key: bytes, value: HashValue, limit: int) -> int:
+        if self.changes.hooks:
+            self._before(key)
+        return expire_fields(self.store, self.changes, self.index, key, value, limit)
+
+    def _note_fields(self, key: bytes, value: HashValue) -> None:
+        """Let the store know the earliest deadline of an edited hash's fields."""
+        deadline = value.next_deadline()
+        if deadline != NO_EXPIRE or self.fielded:
+            self.fielded = True
+            self.store.expire_fields(key, deadline)
+
+    def expire_due_fields(self, limit: int) -> int:
+        """Remove up to ``limit`` fields past their deadline; how many there were."""
+        if not self.fielded:
+            return 0
+        removed = 0
+        for key in self.store.due_fields(self.changes.now - 1, limit):
+            entry = self.store.find(key)
+            if entry is not None and removed < limit and isinstance(entry.value, HashValue):
+                removed += self._expire_fields(key, entry.value, limit - removed)
+        return removed
+
+    def has_due_fields(self, key: bytes) -> bool:
+        """Whether a key holds a hash with fields that are due, though not removed yet."""
+        if not self.fielded:
+            return False
+        entry = self.store.find(key)
+        return entry is not None and is_due(entry.value, self.changes.now)
+
     def expire_due(self, limit: int) -> int:
         """Remove up to ``limit`` keys past their deadline; how many there were."""
         if self.store.volatile() == 0:
@@ -326,14 +403,14 @@ class Keyspace:
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         """One step of SCAN: the next cursor and about ``count`` live keys."""
         following, keys = self.store.scan(cursor, count)
-        if self.store.volatile() == 0:
+        if self.store.volatile() == 0 and not self.fielded:
             return following, keys
         return following, [key for key in keys if self.find(key) is not None]
 
     def matching(self, pattern: bytes) -> list[bytes]:
         """All live keys that match a glob pattern, in any order (KEYS)."""
         store = self.store
-        volatile = store.volatile() > 0
+        volatile = store.volatile() > 0 or self.fielded
         found: list[bytes] = []
         every = store.keys()
         for key in every:
@@ -355,7 +432,10 @@ class Keyspace:
         entry = self.store.find(key)
         if entry is None:
             return False
-        return entry.expire == NO_EXPIRE or entry.expire >= self.changes.now
+        changes = self.changes
+        if entry.expire != NO_EXPIRE and entry.expire < changes.now:
+            return False
+        return not self.fielded or changes.frozen or not is_hollow(entry.value, changes.now)
 
 
 def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
@@ -371,6 +451,7 @@ def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
     for hook in changes.hooks:
         hook.before_swap(first.index, second.index)
     first.store.swap(second.store)
+    first.fielded = second.fielded = first.fielded or second.fielded
     if changes.observed:
         changes.touched.append(Touch(first.index, None, event))
         changes.touched.append(Touch(second.index, None, event))
