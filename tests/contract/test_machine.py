@@ -38,7 +38,7 @@ def duel(harnesses: tuple[EngineHarness, EngineHarness]) -> Duel:
 
 
 def test_backends_answer_the_same(duel: Duel) -> None:
-    play_bounded(duel, SCRIPT)
+    play_bounded(duel, SCRIPT, examples=25, sequences=40)
     fruitless = [each.name for each in SCRIPT.commands if not duel.account.fruitful[each.name]]
     assert sorted(set(fruitless) - set(UNFRUITFUL)) == [], "never did anything: tests/machine"
 

@@ -25,6 +25,9 @@ from tests.machine.script import Request, Unit, needs_both
 #: The databases that scripts reach.
 DATABASES: Final = (b"0", b"1")
 
+#: The key under which each side restores what the other has dumped.
+DUMPED: Final = b"dumped"
+
 #: How to read a value as a whole, by its type.
 _WHOLE: Final[dict[bytes, Request]] = {
     b"string": (b"GET", b""),
@@ -299,11 +302,24 @@ class Duel:
         asked = request if spops else _with_id(request, parse(ours).text())
         self.theirs.send([asked])
         (theirs,) = self.theirs.receive(1)
+        if request[0].upper() == b"DUMP" and ours[:2] != b"$-" and ours[:1] == theirs[:1] == b"$":
+            self._exchange_dumps(ours, theirs)
+            return
         if spops and ours != theirs and ours[:1] == theirs[:1] and ours[:1] in (b"$", b"*", b"~"):
             self._undo_pop(request, ours, theirs)
             self.account.add(b"spop", ours)
             return
         self._judge(request, ours, theirs)
+
+    def _exchange_dumps(self, ours: bytes, theirs: bytes) -> None:
+        """Restore on each side what the other has dumped; contents are compared later."""
+        self.account.add(b"dump", ours)
+        for side, payload in ((self.ours, theirs), (self.theirs, ours)):
+            request = (b"RESTORE", DUMPED, b"0", parse(payload).text(), b"REPLACE")
+            side.send([request])
+            (reply,) = side.receive(1)
+            if reply != b"+OK\r\n":
+                raise Difference(b"dump", request, ours, reply)
 
     def _undo_pop(self, request: Request, ours: bytes, theirs: bytes) -> None:
         """Give back to their set what they have popped, and take out what we have.

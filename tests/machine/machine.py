@@ -67,7 +67,7 @@ class DataCommands(RuleBasedStateMachine):
         self.duel.compare_contents()
 
 
-def play_bounded(duel: Duel, script: Script, examples: int = 60, sequences: int = 60) -> None:
+def play_bounded(duel: Duel, script: Script, examples: int = 40, sequences: int = 60) -> None:
     """The same in every run: examples of Hypothesis, then long sequences from seeds."""
 
     class Bound(DataCommands):

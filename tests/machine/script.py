@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from hypercache.engine.command import BLOCKING, Command
 from hypercache.engine.grammar import Argument
 from hypercache.testing.calls import Calls, Tape
-from tests.machine.vocabulary import KEYS, LONG, words_for
+from tests.machine.vocabulary import KEYS, LONG, TIMES, words_for
 
 Request: TypeAlias = tuple[bytes, ...]
 Unit: TypeAlias = tuple[Request, ...]
@@ -107,9 +107,9 @@ _SWITCHES: Final[tuple[Unit, ...]] = (
 
 
 def needs_both(request: Request) -> bool:
-    """Whether one server's reply decides what the other is asked: SPOP, and XADD with ``*``."""
+    """Whether a server's reply decides what the other is asked: SPOP, DUMP, XADD with ``*``."""
     name = request[0].upper()
-    return name == b"SPOP" or (name == b"XADD" and b"*" in request)
+    return name in (b"SPOP", b"DUMP") or (name == b"XADD" and b"*" in request)
 
 
 class Script:
@@ -171,11 +171,13 @@ def _is_chancy(request: Request) -> bool:
 
 
 def _is_arbitrary(words: list[bytes]) -> bool:
-    """Whether servers may do as they like: what cursors mean that nobody gave is one such thing.
+    """Whether servers may differ: for a cursor that nobody gave, and where a millisecond counts.
 
-    The other is SORT that takes some of several elements in no certain order: those of a set,
-    unsorted, and such as have equal weights as texts.
+    The third case is SORT that takes some of several elements in no certain order: those of a
+    set, unsorted, and such as have equal weights as texts.
     """
+    if words[0] in (b"EXPIRE", b"PEXPIRE") and len(words) > 2 and words[2] in TIMES:
+        return b"GT" in words or b"LT" in words
     if words[0] in SCANS:
         return b"".join(words[1 if words[0] == b"SCAN" else 2 :][:1]) not in (b"0", b"", b"X")
     if not words[0].startswith(b"SORT") or b"BY" not in words:

@@ -55,6 +55,10 @@ LEXES: Final = (b"-", b"+", b"[a", b"(a", b"[c", b"(c", b"[", b"(d")
 IDS: Final = (b"1-1", b"1-2", b"2-0", b"2-1", b"3", b"5-5", b"7-0", b"9999999999999-1")
 
 
+#: Relative times to live that do not end during a test, in seconds and in milliseconds.
+TIMES: Final = (b"1000", b"100000", b"1000000", b"100000000")
+
+
 def mostly(common: Pool, rare: Pool) -> Pool:
     """The common words in about six of seven cases."""
     return common * max(1, 6 * len(rare) // len(common) + 1) + rare
@@ -62,6 +66,13 @@ def mostly(common: Pool, rare: Pool) -> Pool:
 
 INDEXES: Final = mostly(RANKS, (MAX, MIN, b"x", b"1.5"))
 MANY: Final = mostly(COUNTS, (MAX, MIN, b"x", b"1.5"))
+
+#: What DUMP says of a string, a hash and a set, in the form of RDB version 10.
+_DUMPS: Final = (
+    b"\x00\x033.5\n\x00!O\x99\x89\xcc\x90\x8fg",
+    b"\x10\x0e\x0e\x00\x00\x00\x02\x00\x82f1\x03\x81v\x02\xff\n\x00\x17\xbf\xdc\xee\x83?\xd4\x01",
+    b"\x02\x02\x01x\x01y\n\x00\xac:\x8dh\x11\x84\xaa1",
+)
 
 _EVERYWHERE: Final[dict[str, Pool]] = {
     "count": MANY,
@@ -79,8 +90,8 @@ _EVERYWHERE: Final[dict[str, Pool]] = {
     "destination-db": mostly((b"0", b"1"), (b"16", b"-1", b"x", MAX)),
     "increment": mostly((b"1", b"-1", b"10", b"-7", b"0"), (*WHOLE[-2:], *NOT_WHOLE[:4], b"1.5")),
     "decrement": mostly((b"1", b"-1", b"10", b"-7", b"0"), (*WHOLE[-2:], *NOT_WHOLE[:4])),
-    "seconds": mostly((b"1000", b"100000"), (b"-1", b"0", MAX, MIN, b"9223372036854775", b"x")),
-    "milliseconds": mostly((b"1000000", b"100000000"), (b"-1", b"0", MAX, MIN, b"1.5", b"x")),
+    "seconds": mostly(TIMES[:2], (b"-1", b"0", MAX, MIN, b"9223372036854775", b"x")),
+    "milliseconds": mostly(TIMES[2:], (b"-1", b"0", MAX, MIN, b"1.5", b"x")),
     "unix-time-seconds": mostly((b"4102444800", b"5000000000"), (b"1", b"0", b"-1", MAX, b"x")),
     "unix-time-milliseconds": mostly(
         (b"4102444800000", b"5000000000000"), (b"1", b"0", b"-1", MAX, b"x")
@@ -90,6 +101,9 @@ _EVERYWHERE: Final[dict[str, Pool]] = {
     "numlocal": mostly((b"0",), (b"1", b"2", b"x")),
     "by-pattern": (b"*", b"nosort", b"str:*", b"hash:*->f1", b"none:*", b"", b"str:1"),
     "get-pattern": (b"#", b"str:*", b"hash:*->f1", b"hash:*->", b"*", b"none:*", b"list:*"),
+    "serialized-value": mostly(_DUMPS, (b"", b"x" * 20, _DUMPS[0][:-1], _DUMPS[0][:-1] + b"x")),
+    "ttl": mostly((b"0", b"100000000", b"4102444800000"), (b"-1", b"x")),
+    "frequency": mostly((b"0", b"255"), (b"256", b"-1", b"x")),
     "min-match-len": mostly((b"0", b"1", b"3"), (b"-1", b"x")),
 }
 #: More of them by group, then by command.
