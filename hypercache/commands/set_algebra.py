@@ -12,9 +12,9 @@ from hypercache.engine.context import Context
 from hypercache.keyspace.changes import SDIFFSTORE, SINTERSTORE, SUNIONSTORE, Event
 from hypercache.reply import ErrorReply, Members, Reply
 
-#: numkeys of a command whose keys are counted.
-FEW_KEYS: Final = "ERR numkeys should be greater than 0"
-MANY_KEYS: Final = "ERR Number of keys can't be greater than number of args"
+# numkeys of a command whose keys are counted.
+_FEW_KEYS: Final = "ERR numkeys should be greater than 0"
+_MANY_KEYS: Final = "ERR Number of keys can't be greater than number of args"
 
 
 def _sets(context: Context, keys: list[bytes]) -> list[SetValue | None]:
@@ -127,15 +127,15 @@ def sinter(context: Context, args: list[bytes]) -> Reply:
     summary="Count the members that all sets have, up to a limit.",
 )
 def sintercard(context: Context, args: list[bytes]) -> Reply:
-    keys, limit = parse_card(args)
+    keys, limit = _parse_card(args)
     return len(intersect(_sets(context, keys), limit))
 
 
-def parse_card(args: list[bytes]) -> tuple[list[bytes], i64]:
-    """The keys and the limit (0: none) of SINTERCARD and ZINTERCARD."""
-    count = parse_within(args[1], 1, MAX_I64, FEW_KEYS)
+def _parse_card(args: list[bytes]) -> tuple[list[bytes], i64]:
+    """The keys and the limit (0: none) of SINTERCARD."""
+    count = parse_within(args[1], 1, MAX_I64, _FEW_KEYS)
     if count > len(args) - 2:
-        raise ErrorReply(MANY_KEYS)
+        raise ErrorReply(_MANY_KEYS)
     limit: i64 = 0
     at = count + 2
     while at < len(args):
