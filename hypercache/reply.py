@@ -5,6 +5,7 @@
 
 from typing import TypeAlias
 
+from hypercache.protocol.doubles import format_double
 from hypercache.protocol.types import (
     NO_REPLY,
     NULL_ARRAY,
@@ -36,6 +37,7 @@ __all__ = [
     "Push",
     "Reply",
     "Verbatim",
+    "format_double",
     "printable",
 ]
 
