@@ -52,6 +52,12 @@ class Extended:
                 return result
         raise ErrorReply(NOT_FINITE)
 
+    def times(self, factor: int) -> "Extended":
+        """The product of a finite number, rounded; not finite when it is too great."""
+        product = self.mantissa * factor
+        result = _rounded(product << max(self.exponent, 0), 1 << max(-self.exponent, 0))
+        return Extended(1 if product > 0 else -1, 0, finite=False) if result is None else result
+
     def format(self) -> bytes:
         """Plain decimal digits, at most 17 of them behind the point, without trailing zeros."""
         scaled = abs(self.mantissa) * 10**_PLACES
