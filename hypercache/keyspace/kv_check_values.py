@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from hypercache.backend import NO_EXPIRE
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_chunks import decode_chunk, encode_chunk, split
+from hypercache.keyspace.kv_labels import NONE, label_of
 from hypercache.keyspace.kv_lists import packed_size
+from hypercache.keyspace.kv_ranks import decode_count, level_of
+from hypercache.keyspace.kv_scores import decode_element, encode_member, longest_place
 from hypercache.keyspace.kv_store import CHUNK, OBJECT_PREFIXES
 from hypercache.keyspace.layout import Namer, Record
 from hypercache.keyspace.ordered import OrderedKV
@@ -53,6 +56,8 @@ class ValueAudit:
             self._compare("members", self.record.length, len(self._names(self.prefix)))
         elif self.record.form == layout.CHUNKS:
             self._chunks()
+        elif self.record.form == layout.RANKED:
+            self._ranked()
         return self.wrong
 
     def _compare(self, what: str, counted: int, found: int) -> None:
@@ -100,3 +105,40 @@ class ValueAudit:
                 self.wrong.append(f"has a chunk that is not one under {key!r}")
         self._compare("elements", self.record.length, elements)
         self._compare("bytes of a listpack", packed_size(self.record), packed)
+
+    def _ranked(self) -> None:
+        """The index is what its elements make it, whatever was added and removed."""
+        height = self.record.extra[0]
+        longest = longest_place(self.kv.max_key_size)
+        members: dict[bytes, bytes] = {}
+        order: list[tuple[float, bytes]] = []
+        levels: list[list[tuple[bytes, int]]] = [[(b"", 0)] for _ in range(height)]
+        prefix = self.prefix + b"\x00"
+        for rank, (key, raw) in enumerate(walk(self.kv, prefix)):
+            place = key[len(prefix) :]
+            member, score = decode_element(place, raw)
+            order.append((score, member))
+            name = self.namer.name(member)
+            is_long = len(member) > longest
+            label = label_of(place) if is_long else NONE
+            members[name] = encode_member(name, member, score, label)
+            if level_of(name) > height:
+                self.wrong.append(f"has fewer levels than {member!r}")
+            for level in levels[: level_of(name)]:
+                level.append((place, rank))
+        if order != sorted(order):
+            self.wrong.append("has an index that is not in order")
+        self._compare("members", self.record.length, len(members))
+        prefix = self.prefix + layout.ZSET_MEMBER
+        if members != {key[len(prefix) :]: raw for key, raw in walk(self.kv, prefix)}:
+            self.wrong.append("has an index that differs from its members")
+        for number, level in enumerate(levels, 1):
+            prefix = self.prefix + bytes((number,))
+            ranks = [rank for _, rank in level[1:]] + [len(order)]
+            expected = [
+                (place, following - rank)
+                for (place, rank), following in zip(level, ranks, strict=True)
+            ]
+            found = [(key[len(prefix) :], decode_count(raw)) for key, raw in walk(self.kv, prefix)]
+            if found != expected or (len(level) == 1 and number == height):
+                self.wrong.append(f"has wrong counts on level {number} of its index")

@@ -2,18 +2,30 @@
 
 from typing import Final
 
-from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, BackendError, Value
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, ZSET, BackendError, Value
 from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.kv_hashes import KVHash
 from hypercache.keyspace.kv_lists import EMPTY_LIST, KVList
+from hypercache.keyspace.kv_ranks import NO_LEVELS
 from hypercache.keyspace.kv_sets import KVSet
 from hypercache.keyspace.kv_strings import KVString
-from hypercache.keyspace.layout import CHUNKS, FIELDS, INTEGERS, MEMBERS, PAGED, Namer, Record
+from hypercache.keyspace.kv_zsets import KVZSet
+from hypercache.keyspace.layout import (
+    CHUNKS,
+    FIELDS,
+    INTEGERS,
+    MEMBERS,
+    PAGED,
+    RANKED,
+    Namer,
+    Record,
+)
 
 _FORMS: Final = {
     STRING: PAGED,
     LIST: CHUNKS,
     SET: MEMBERS,
+    ZSET: RANKED,
     HASH: FIELDS,
 }
 
@@ -28,6 +40,8 @@ def new_record(kind: int, key: bytes) -> Record:
         record.encoding = INTEGERS
     elif form == CHUNKS:
         record.extra = EMPTY_LIST
+    elif form == RANKED:
+        record.extra = NO_LEVELS
     return record
 
 
@@ -38,6 +52,8 @@ def open_value(handle: Handle, namer: Namer) -> Value:
         return KVHash(handle, namer)
     if form == MEMBERS:
         return KVSet(handle, namer)
+    if form == RANKED:
+        return KVZSet(handle, namer)
     if form == CHUNKS:
         return KVList(handle)
     if form == PAGED:

@@ -42,6 +42,10 @@ CHUNKS: Final = 6  # a list: packed runs of elements under the object
 RANKED: Final = 7  # a sorted set: members with scores, and an index with counts
 LOG: Final = 8  # a stream: entries, and groups with their consumers and pending entries
 
+# Behind the object in the keys of a sorted set: the members; the levels of its index have the
+# numbers from 0 on.
+ZSET_MEMBER: Final = b"m"
+
 # What the encoding in a record says; which name it is depends on the form.
 COMPACT: Final = 0
 WIDE: Final = 1
