@@ -1,6 +1,7 @@
 # mypyc: interpreted
 """Whether the elements of one value of a `KVBackend` are what its record says."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from hypercache.backend import NO_EXPIRE
@@ -11,6 +12,19 @@ from hypercache.keyspace.kv_lists import packed_size
 from hypercache.keyspace.kv_ranks import decode_count, level_of
 from hypercache.keyspace.kv_scores import decode_element, encode_member, longest_place
 from hypercache.keyspace.kv_store import CHUNK, OBJECT_PREFIXES
+from hypercache.keyspace.kv_stream_layout import (
+    CONSUMER,
+    CONSUMER_NAME,
+    ENTRY,
+    GROUP,
+    PENDING,
+    PENDING_OF,
+    GroupState,
+    State,
+    decode_consumer,
+    decode_group,
+    decode_pending,
+)
 from hypercache.keyspace.layout import Namer, Record
 from hypercache.keyspace.ordered import OrderedKV
 from hypercache.listpack import string_size
@@ -58,6 +72,8 @@ class ValueAudit:
             self._chunks()
         elif self.record.form == layout.RANKED:
             self._ranked()
+        elif self.record.form == layout.LOG:
+            self._log()
         return self.wrong
 
     def _compare(self, what: str, counted: int, found: int) -> None:
@@ -142,3 +158,54 @@ class ValueAudit:
             found = [(key[len(prefix) :], decode_count(raw)) for key, raw in walk(self.kv, prefix)]
             if found != expected or (len(level) == 1 and number == height):
                 self.wrong.append(f"has wrong counts on level {number} of its index")
+
+    def _log(self) -> None:
+        state = State(self.record.extra)
+        prefix = self.prefix + ENTRY
+        ids = [key[len(prefix) :] for key, _ in walk(self.kv, prefix)]
+        self._compare("entries", self.record.length, len(ids))
+        if ids and ids[-1] > state.last_id:
+            self.wrong.append("has entries behind the last id")
+        groups: set[bytes] = set()
+        prefix = self.prefix + GROUP
+        for key, raw in walk(self.kv, prefix):
+            group = decode_group(raw)
+            groups.add(layout.number(group.number))
+            if self.namer.name(group.name) != key[len(prefix) :]:
+                self.wrong.append(f"has the group {group.name!r} under another's name")
+            self._group(group)
+        for tag in (CONSUMER_NAME, CONSUMER, PENDING, PENDING_OF):
+            prefix = self.prefix + tag
+            for key, raw in walk(self.kv, prefix):
+                if key[len(prefix) : len(prefix) + layout.NUMBER] not in groups:
+                    self.wrong.append(f"has {tag!r} of a group that is not there")
+                if tag == CONSUMER_NAME and int.from_bytes(raw, "big") >= state.next_number:
+                    self.wrong.append("would give a consumer's number twice")
+
+    def _group(self, group: GroupState) -> None:
+        """Numbers, names and pending entries of a group's consumers agree."""
+        prefix = self.prefix + group.under(PENDING)
+        pending = Counter[bytes]()
+        owned: set[bytes] = set()
+        for key, raw in walk(self.kv, prefix):
+            consumer = decode_pending(raw)[0]
+            pending[consumer] += 1
+            owned.add(consumer + key[len(prefix) :])
+        if group.pending != pending.total():
+            self.wrong.append(f"counts {group.pending} pending entries, has {pending.total()}")
+        prefix = self.prefix + group.under(PENDING_OF)
+        if owned != {key[len(prefix) :] for key, _ in walk(self.kv, prefix)}:
+            self.wrong.append("has pending entries that differ from those of the consumers")
+        prefix = self.prefix + group.under(CONSUMER)
+        names: dict[bytes, bytes] = {}
+        for key, raw in walk(self.kv, prefix):
+            number = key[len(prefix) :]
+            state = decode_consumer(raw)
+            names[self.namer.name(state.name)] = number
+            if state.pending != pending.pop(number, 0):
+                self.wrong.append(f"has a wrong count of pending entries of {state.name!r}")
+        if pending:
+            self.wrong.append("has pending entries of a consumer that is not there")
+        prefix = self.prefix + group.under(CONSUMER_NAME)
+        if names != {key[len(prefix) :]: number for key, number in walk(self.kv, prefix)}:
+            self.wrong.append("has names of consumers that differ from them")

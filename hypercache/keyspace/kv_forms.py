@@ -2,18 +2,21 @@
 
 from typing import Final
 
-from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, ZSET, BackendError, Value
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STREAM, STRING, ZSET, BackendError, Value
 from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.kv_hashes import KVHash
 from hypercache.keyspace.kv_lists import EMPTY_LIST, KVList
 from hypercache.keyspace.kv_ranks import NO_LEVELS
 from hypercache.keyspace.kv_sets import KVSet
+from hypercache.keyspace.kv_stream_layout import NEW_STREAM
+from hypercache.keyspace.kv_streams import KVStream
 from hypercache.keyspace.kv_strings import KVString
 from hypercache.keyspace.kv_zsets import KVZSet
 from hypercache.keyspace.layout import (
     CHUNKS,
     FIELDS,
     INTEGERS,
+    LOG,
     MEMBERS,
     PAGED,
     RANKED,
@@ -26,6 +29,7 @@ _FORMS: Final = {
     LIST: CHUNKS,
     SET: MEMBERS,
     ZSET: RANKED,
+    STREAM: LOG,
     HASH: FIELDS,
 }
 
@@ -42,6 +46,8 @@ def new_record(kind: int, key: bytes) -> Record:
         record.extra = EMPTY_LIST
     elif form == RANKED:
         record.extra = NO_LEVELS
+    elif form == LOG:
+        record.extra = NEW_STREAM
     return record
 
 
@@ -54,6 +60,8 @@ def open_value(handle: Handle, namer: Namer) -> Value:
         return KVSet(handle, namer)
     if form == RANKED:
         return KVZSet(handle, namer)
+    if form == LOG:
+        return KVStream(handle, namer)
     if form == CHUNKS:
         return KVList(handle)
     if form == PAGED:
