@@ -1,15 +1,12 @@
 """Hashes: fields and their values under one key."""
 
-from typing import Final, cast
+from typing import cast
 
 from hypercache.backend import HASH, HashValue
-from hypercache.commands.arguments import add, format_integer, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
-from hypercache.keyspace.changes import HDEL, HINCRBY, HSET, Event
+from hypercache.keyspace.changes import HDEL, HSET, Event
 from hypercache.reply import OK, ErrorReply, Reply
-
-_NOT_AN_INTEGER: Final = "ERR hash value is not an integer"
 
 
 def view_hash(context: Context, key: bytes) -> HashValue | None:
@@ -226,21 +223,3 @@ def hdel(context: Context, args: list[bytes]) -> Reply:
             if fields.remove(args[at]):
                 count += 1
     return count
-
-
-@command(
-    "HINCRBY key field increment:integer",
-    group="hash",
-    since="2.0.0",
-    complexity="O(1)",
-    flags="write denyoom fast",
-    keys="RW access update",
-    summary="Add to the integer in a field, which counts as 0 while there is none.",
-)
-def hincrby(context: Context, args: list[bytes]) -> Reply:
-    delta = parse_integer(args[3])
-    fields = make_hash(context, args[1], HINCRBY)
-    present = fields.get(args[2])
-    value = add(0 if present is None else parse_integer(present, _NOT_AN_INTEGER), delta)
-    fields.set(args[2], format_integer(value))
-    return value
