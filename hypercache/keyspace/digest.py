@@ -12,13 +12,16 @@ from hypercache.backend import (
     HASH,
     NO_EXPIRE,
     SET,
+    STREAM,
     STRING,
     Database,
     Entry,
     HashValue,
     SetValue,
+    StreamValue,
     StringValue,
 )
+from hypercache.streams import MAX_ID, MIN_ID
 
 SIZE: Final = 20
 NOTHING: Final = bytes(SIZE)
@@ -50,12 +53,25 @@ def digest_value(entry: Entry, digest: bytes = NOTHING) -> bytes:
         digest = chain(digest, _kind(SET))
         for member in value.members():
             digest = add(digest, member)
+    elif isinstance(value, StreamValue):
+        digest = _digest_entries(value, chain(digest, _kind(STREAM)))
     else:
         assert isinstance(value, HashValue)
         digest = chain(digest, _kind(HASH))
         for field, content in value.items():
             digest = add(digest, chain(chain(NOTHING, field), content))
     return digest if entry.expire == NO_EXPIRE else add(digest, b"!!expire!!")
+
+
+def _digest_entries(stream: StreamValue, digest: bytes) -> bytes:
+    """Mix the entries of a stream into a digest; its groups are left out."""
+    for entry_id, fields in stream.range(MIN_ID, MAX_ID, stream.length(), False):
+        time, sequence = entry_id[:8], entry_id[8:]
+        text = f"{int.from_bytes(time, 'big')}.{int.from_bytes(sequence, 'big')}"
+        digest = chain(digest, text.encode())
+        for field in fields:
+            digest = chain(digest, field)
+    return digest
 
 
 def _kind(kind: int) -> bytes:
