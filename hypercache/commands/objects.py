@@ -5,6 +5,7 @@ from typing import Final
 from hypercache.backend import Entry, Value
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.keyspace.hyperloglog import MAGIC
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.reply import ErrorReply, Reply
 
@@ -26,7 +27,9 @@ def encoding_of(entry: Entry) -> str:
     if isinstance(value, bytes):
         if parse_integer(value) is not None:
             return "int"
-        return "embstr" if len(value) <= _EMBEDDED else "raw"
+        # Redis keeps a HyperLogLog ready to grow, however short it is.
+        is_short = len(value) <= _EMBEDDED and not value.startswith(MAGIC)
+        return "embstr" if is_short else "raw"
     assert isinstance(value, Value)
     return value.encoding()
 

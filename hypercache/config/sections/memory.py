@@ -127,5 +127,5 @@ class EncodingsSettings:
         100, 0, LONG_MAX, "Entries of one node of a stream; 0 is any."
     )
     hll_sparse_max_bytes: int = memory(
-        3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog stays sparse.", effect="later"
+        3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog stays sparse."
     )
