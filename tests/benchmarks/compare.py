@@ -22,9 +22,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from .defaults import default_loads, mean_table, prepare
+from .fillings import BY_TYPE, Filling, send_all
 from .measure import Figures, Load, Runner, idle, memory
-from .results import METRICS, Measurement, table
+from .results import METRICS, Measurement, Table, table
 from .servers import BenchmarkError, Client, Server, ServerSpec, free_port, running
+from .sizes import KINDS, SIZES, cost, size_table
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("set", "get", "incr", "mset", "ping")
@@ -146,6 +149,7 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Load]]:
         "clients": [load(word, 1, many) for word in pairs],
         "latency": [load("set", 16, few)],
         "values": [load(word, 1, few, size) for size in LARGE_SIZES for word in pairs],
+        "defaults": default_loads(options.requests, few),
     }
     return [(part, one) for part in loads if part in options.parts for one in loads[part]]
 
@@ -169,16 +173,21 @@ class Comparison:
             filled, ready = 0, servers
             for part, load in plan(self.options):
                 say(f"{part}: {load.label}")
-                if load.size != filled:
+                if part == "defaults":
+                    ready = [
+                        s for s in servers if self._attempt(part, load.label, 0, s, begin(load))
+                    ]
+                elif load.size != filled:
                     filled = load.size
                     fill = partial(refill, load=load)
                     # Without its keys, a server would answer faster than it can.
                     ready = [s for s in servers if self._attempt(part, load.label, 0, s, fill)]
                 self._run_load(part, load, ready)
-        count, seconds = self.options.keys, self.options.seconds
+        seconds = self.options.seconds
         if "memory" in self.options.parts:
-            label = f"{count:,} keys of 16 B, values of 64 B"
-            self._run_fresh("memory", label, lambda server: memory(server, count, 64))
+            self._run_memory()
+        if "sizes" in self.options.parts:
+            self._run_sizes()
         if "idle" in self.options.parts:
             idlers = self.options.connections
             label = f"{idlers:,} idle connections"
@@ -199,6 +208,29 @@ class Comparison:
         racing = [s for s in servers if self._attempt(part, label, 0, s, warm_up)]
         for number in range(1, self.options.rounds + 1):
             racing = [s for s in racing if self._attempt(part, label, number, s, measure)]
+
+    def _run_memory(self) -> None:
+        """Strings, then keys of each other type."""
+        count = self.options.keys
+        label = f"{count:,} keys of 16 B, values of 64 B"
+        fill = partial(Client.fill, keys=count, size=64)
+        self._run_fresh("memory", label, lambda server: memory(server, count, fill))
+        for filling in BY_TYPE:
+            measure = partial(fill_and_measure, filling=filling)
+            self._run_fresh("memory", filling.label, measure)
+
+    def _run_sizes(self) -> None:
+        """Every operation on keys of every size; all servers at once, one measured at a time."""
+        with running(self.specs, self.options.port, self.folder) as servers:
+            for kind in KINDS:
+                for size in SIZES:
+                    if size > self.options.keys:
+                        continue
+                    for server in servers:
+                        label = f"{kind.name} at {size:,}"
+                        say(f"sizes: {label}: {server.spec.name}")
+                        measure = partial(cost, kind=kind, size=size)
+                        self._attempt("sizes", label, 1, server, measure)
 
     def _run_fresh(self, part: str, label: str, measure: Callable[[Server], Figures]) -> None:
         """One round, each server just started and alone on the machine."""
@@ -238,10 +270,17 @@ class Comparison:
             if any(one.part == part for one in self.measurements):
                 title = f"{part} (x: ratio to {self.options.baseline})"
                 title = f"### {title}" if self.options.markdown else title
-                shown = table(part, self.measurements, self.options.baseline)
-                sections.append(shown.render(title))
+                sections.append(self._table(part).render(title))
+            if part == "defaults" and any(one.part == part for one in self.measurements):
+                means = mean_table(self.measurements, self.options.baseline)
+                sections.append(means.render("Ratios of throughput of the data types' commands"))
         sections += [f"FAILED {text}" for text in self.failures]
         return "\n\n".join(sections)
+
+    def _table(self, part: str) -> Table:
+        if part == "sizes":
+            return size_table(self.measurements, self.options.baseline)
+        return table(part, self.measurements, self.options.baseline)
 
     def record(self) -> dict[str, object]:
         """Everything, for --json."""
@@ -261,6 +300,22 @@ def refill(server: Server, load: Load) -> Figures:
         client.call("FLUSHALL")
         client.fill(load.keys, load.size)
     return {}
+
+
+def begin(load: Load) -> Callable[[Server], Figures]:
+    """What prepares a server for a load of the default list; no figures."""
+
+    def measure(server: Server) -> Figures:
+        prepare(server, load)
+        return {}
+
+    return measure
+
+
+def fill_and_measure(server: Server, filling: Filling) -> Figures:
+    """What keys of a type take."""
+    fill = partial(send_all, requests=filling.requests())
+    return memory(server, filling.keys, fill)
 
 
 def machine() -> dict[str, str]:

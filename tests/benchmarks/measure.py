@@ -12,7 +12,7 @@ import io
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .servers import HOST, BenchmarkError, Client, Server, encode
@@ -166,11 +166,11 @@ def percentile(ascending: list[float], share: float) -> float:
     return ascending[max(0, -int(-share * len(ascending) // 1) - 1)]
 
 
-def memory(server: Server, keys: int, size: int) -> Figures:
+def memory(server: Server, keys: int, fill: Callable[[Client], None]) -> Figures:
     """Bytes per key of an empty server that is then filled: resident, and as it says itself."""
     rss, used = server.rss_bytes(), int(server.read_info()["used_memory"])
     with Client(server.port) as client:
-        client.fill(keys, size)
+        fill(client)
         stored = int(client.call("DBSIZE"))
     if stored != keys:
         raise BenchmarkError(f"{stored} keys after {keys} were stored")

@@ -43,11 +43,13 @@ METRICS = {
         Metric("probe_p999_ms", "p99.9 ms", 2),
         Metric("probe_max_ms", "longest ms", 2),
     ),
+    "defaults": THROUGHPUT,
     "memory": (
         Metric("rss_per_key", "RSS B/key", 1),
         Metric("used_per_key", "used_memory B/key", 1),
         Metric("used_of_rss", "used_memory % of RSS", 1, ratio=False),
     ),
+    "sizes": (),
     "idle": (
         Metric("rss_per_connection", "RSS B/connection", 0),
         Metric("idle_cpu_ms", "CPU ms per s", 2, ratio=False),

@@ -90,7 +90,9 @@ def test_port_in_a_server_command() -> None:
 
 
 def test_plan_covers_the_parts_and_sends_whole_pipelines() -> None:
-    loads = plan(parse_arguments(["--only", "set,ping", "--pipelines", "1,16"]))
+    parts = "commands,clients,latency,values"
+    words = ["--only", "set,ping", "--pipelines", "1,16", "--parts", parts]
+    loads = plan(parse_arguments(words))
     assert [(part, load.command, load.pipeline) for part, load in loads] == [
         ("commands", "set", 1),
         ("commands", "set", 16),

@@ -1,0 +1,84 @@
+"""What the measurements store: keys of every type, with elements as applications have them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from .servers import BenchmarkError, Client, encode
+
+#: Elements of one request, and requests of one send.
+CHUNK = 200
+BATCH = 50
+
+Request = tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Filling:
+    """Some keys of a type with so many elements each; ``element`` makes the words of one."""
+
+    command: bytes
+    keys: int
+    elements: int
+    noun: str
+    element: Callable[[int, random.Random], Request]
+
+    @property
+    def label(self) -> str:
+        """How a report names it."""
+        return f"{self.keys:,} {self.noun} of {self.elements:,}"
+
+    def requests(self) -> Iterator[Request]:
+        """The requests that store it; the same in every run."""
+        source = random.Random(1)
+        for key in range(self.keys):
+            name = b"%b:%06d" % (self.noun.split()[-1].encode(), key)
+            for start in range(0, self.elements, CHUNK):
+                numbers = range(start, min(start + CHUNK, self.elements))
+                words = [word for n in numbers for word in self.element(n, source)]
+                yield (self.command, name, *words)
+
+
+def _field(number: int, source: random.Random) -> Request:
+    return b"field:%d" % number, b"value:%010d" % source.randrange(10**10)
+
+
+def _scored(number: int, source: random.Random) -> Request:
+    return b"%.2f" % (source.random() * 1e6), b"member:%07d" % number
+
+
+def _member(number: int, source: random.Random) -> Request:
+    return (b"member:%07d" % number,)
+
+
+def _element(number: int, source: random.Random) -> Request:
+    return (b"element:%010d" % source.randrange(10**10),)
+
+
+#: Fields of 7 bytes with values of 16; members of 14 bytes with scores of two decimals;
+#: elements of 18 bytes.
+BY_TYPE = (
+    Filling(b"HSET", 100_000, 10, "hashes", _field),
+    Filling(b"ZADD", 1_000, 1_000, "sorted sets", _scored),
+    Filling(b"RPUSH", 1_000, 1_000, "lists", _element),
+    Filling(b"SADD", 1_000, 1_000, "sets", _member),
+)
+
+
+def send_all(client: Client, requests: Iterator[Request]) -> None:
+    """Send requests in pipelines.
+
+    Raises:
+        BenchmarkError: one of them was refused.
+    """
+    while batch := list(islice(requests, BATCH)):
+        client.socket.sendall(b"".join(encode(*request) for request in batch))
+        for request in batch:
+            line = client.replies.readline()
+            if line[:1] == b"$":
+                client.replies.read(int(line[1:]) + 2)
+            elif line[:1] not in (b"+", b":"):
+                raise BenchmarkError(f"{request[:2]}: {line.decode(errors='replace').strip()}")
