@@ -86,7 +86,7 @@ class RankIndex:
                         found = True
                         break
                     left -= count
-                else:
+                if not found:
                     # All of these lie before; the last one's successor comes next.
                     place += b"\x00"
         return place, left
