@@ -9,6 +9,7 @@ order in which they came; the keys in the order in which they changed; and what 
 Source: Redis' blocked.c (handleClientsBlockedOnKeys), whose order is observable.
 """
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, cast
 
 from mypy_extensions import i64
@@ -60,77 +61,159 @@ class KeyWait(Wait):
         return False
 
 
+class Waiters:
+    """Who waits for one key: a queue for each kind of value, first come first.
+
+    ``on_loss`` is the number of those who also want to know that the key is lost.
+    """
+
+    def __init__(self) -> None:
+        # An ordered dict gives its first and forgets any in O(1).
+        self.queues: dict[int, OrderedDict[Parked, None]] = {}
+        self.on_loss = 0
+
+    def add(self, parked: Parked, wait: KeyWait) -> None:
+        """One more, behind all others."""
+        queue = self.queues.get(wait.kind)
+        if queue is None:
+            queue = self.queues[wait.kind] = OrderedDict()
+        if parked not in queue:  # the same key may be named twice
+            queue[parked] = None
+            self.on_loss += wait.on_loss
+
+    def remove(self, parked: Parked, wait: KeyWait) -> None:
+        """One less."""
+        queue = self.queues.get(wait.kind)
+        if queue is not None and parked in queue:
+            del queue[parked]
+            self.on_loss -= wait.on_loss
+            if not queue:
+                del self.queues[wait.kind]
+
+
 class BlockedClients:
-    """Who waits for which key, first come first, and the keys that have changed since."""
+    """Who waits for which key, and the keys that have changed since, in that order."""
 
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
-        # A dict keeps the order of arrival and forgets a client in O(1).
-        self.waiting: dict[Place, dict[Parked, None]] = {}
-        self.ready: dict[Place, None] = {}
+        self.waiting: dict[Place, Waiters] = {}
+        self.ready: OrderedDict[Place, None] = OrderedDict()
 
     def __len__(self) -> int:
+        """Number of keys that somebody waits for."""
         return len(self.waiting)
+
+    def lossy(self) -> int:
+        """Number of keys of which somebody wants to know that they are lost."""
+        return len([place for place, waiters in self.waiting.items() if waiters.on_loss > 0])
 
     def add(self, parked: Parked, wait: KeyWait) -> None:
         """A client begins to wait."""
         index = wait.context.db.index
         for key in wait.keys:
-            self.waiting.setdefault((index, key), {})[parked] = None
+            waiters = self.waiting.get((index, key))
+            if waiters is None:
+                waiters = self.waiting[(index, key)] = Waiters()
+            waiters.add(parked, wait)
         self.engine.settlement.reconsider()
 
     def remove(self, parked: Parked, wait: KeyWait) -> None:
         """A client waits no longer."""
         index = wait.context.db.index
         for key in wait.keys:
-            clients = self.waiting.get((index, key))
-            if clients is not None:
-                clients.pop(parked, None)
-                if not clients:
+            waiters = self.waiting.get((index, key))
+            if waiters is not None:
+                waiters.remove(parked, wait)
+                if not waiters.queues:
                     del self.waiting[(index, key)]
         self.engine.settlement.reconsider()
+
+    def count(self, wait: KeyWait, failed: bool) -> None:
+        """Count the call of a command whose waiting has ended without what it waited for."""
+        engine = self.engine
+        command = wait.command
+        engine.counters.commands += 1
+        if failed:
+            command.failed_calls += 1
+        if engine.tracks_latency:
+            command.record(0)
+        else:
+            command.count(0)
 
     def touched(self, touch: Touch) -> None:
         """A key has changed, or with no name all of a database."""
         key = touch.key
         if key is None:
-            for place in self.waiting:
+            for place, waiters in self.waiting.items():
                 if place[0] == touch.database:
-                    self.ready[place] = None
+                    self._note(place, waiters)
             return
         changed: Place = (touch.database, key)
-        if changed in self.waiting:
-            self.ready[changed] = None
+        found = self.waiting.get(changed)
+        if found is not None:
+            self._note(changed, found)
+
+    def _note(self, place: Place, waiters: Waiters) -> None:
+        """A key has changed: it is ready, unless nobody waits for what it holds now."""
+        if waiters.on_loss > 0 or self._kind(place) in waiters.queues:
+            self.ready[place] = None
+
+    def _kind(self, place: Place) -> int:
+        """The kind of value under a key, -1 for none; only looks, so that nothing expires."""
+        keyspace = self.engine.keyspaces[place[0]]
+        if not keyspace.is_live(place[1]):
+            return -1
+        entry = keyspace.store.find(place[1])
+        return -1 if entry is None else kind_of(entry)
 
     def serve(self) -> None:
         """Run the commands of those who wait for keys that have changed.
 
         It ends: whoever is served waits no longer, and whoever is not changes nothing.
         """
-        while self.ready:
-            ready = self.ready
-            self.ready = {}
-            for place in ready:
-                clients = self.waiting.get(place)
-                if clients is not None:
-                    for parked in list(clients):
-                        self._retry(parked, place)
+        ready = self.ready
+        while ready:
+            place: Place = ready.popitem(last=False)[0]
+            waiters = self.waiting.get(place)
+            if waiters is not None:
+                self._serve_key(place, waiters)
 
-    def _retry(self, parked: Parked, place: Place) -> None:
-        """Run a client's command again if its key can have what it waits for."""
-        wait = parked.wait
-        if parked.over or not isinstance(wait, KeyWait):
+    def _serve_key(self, place: Place, waiters: Waiters) -> None:
+        """Give everybody who waits for a key one turn, as long as there is something to have."""
+        kind = self._kind(place)
+        if waiters.on_loss > 0:
+            for queue in list(waiters.queues.values()):
+                for parked in list(queue):
+                    wait = cast(KeyWait, parked.wait)
+                    if wait.on_loss and wait.kind != kind and not parked.over:
+                        self._retry(parked, wait)
+        awaited = waiters.queues.get(kind)
+        turns = 0 if awaited is None else len(awaited)
+        while turns > 0 and awaited and self._kind(place) == kind:
+            turns -= 1
+            parked = next(iter(awaited))
+            self._retry(parked, cast(KeyWait, parked.wait))
+
+    def _retry(self, parked: Parked, wait: KeyWait) -> None:
+        """Run a client's command again; if it has to wait on, it does so behind all others."""
+        self.remove(parked, wait)
+        session = parked.session
+        if session.closing:
             return
         engine = self.engine
         engine.changes.now = engine.time // 1000
-        entry = engine.keyspaces[place[0]].find(place[1])
-        if not wait.on_loss and (entry is None or kind_of(entry) != wait.kind):
-            return
         keeps_access = engine.changes.keep_access
-        engine.changes.keep_access = wait.context.no_touch
+        engine.changes.keep_access = session.no_touch
         try:
-            reply = engine.call(wait.context, wait.command, wait.args)
+            if (engine.armed | session.armed) & wait.command.guards:
+                reply = engine.admit(session, wait.command, wait.args)
+            else:
+                reply = engine.call(session, wait.command, wait.args)
         finally:
             engine.changes.keep_access = keeps_access
-        if not isinstance(reply, Wait):
+        if isinstance(reply, KeyWait):
+            self.add(parked, wait)
+        elif isinstance(reply, Wait):
+            engine.waits.postpone(parked, reply)
+        else:
             engine.waits.complete_with(parked, reply)

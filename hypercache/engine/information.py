@@ -141,8 +141,8 @@ def clients(engine: "Engine") -> Fields:
         "clients_in_timeout_table": len(
             [parked for parked in engine.waits.parked.values() if parked.wait.deadline > 0]
         ),
-        "total_blocking_keys": 0,
-        "total_blocking_keys_on_nokey": 0,
+        "total_blocking_keys": len(engine.blocked),
+        "total_blocking_keys_on_nokey": engine.blocked.lossy(),
     }
 
 

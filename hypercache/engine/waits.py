@@ -7,7 +7,7 @@ from mypy_extensions import i64
 
 from hypercache.engine.blocking import BlockedClients, KeyWait
 from hypercache.engine.command import Command
-from hypercache.engine.context import Context
+from hypercache.engine.context import REPLY_ON, REPLY_SKIP, Context
 from hypercache.engine.guards import PAUSE_BIT
 from hypercache.engine.pause import Pause, Postponed
 from hypercache.engine.session import Session
@@ -67,11 +67,13 @@ class Waits:
         """
         if parked.over:
             return  # another client, whose wait ended just before, has seen to it
+        wait = parked.wait
+        if isinstance(wait, KeyWait):
+            self.blocked.count(wait, error is not None)
         if error is not None:
             self.engine.counters.count_error(error)
             self.complete_with(parked, error)
             return
-        wait = parked.wait
         if isinstance(wait, Postponed):
             parked.session.postponed = wait.args
             parked.silent = True
@@ -91,6 +93,14 @@ class Waits:
             session.run()
         else:
             self.resumed.append(session)
+
+    def postpone(self, parked: Parked, wait: Wait) -> None:
+        """Let a client wait for the end of a pause instead: what it sent then comes anew."""
+        session = parked.session
+        self._end(parked)
+        if parked.silent and session.reply_mode == REPLY_ON:
+            session.reply_mode = REPLY_SKIP
+        self.park(session, wait)
 
     def resume(self) -> None:
         """Go on with the requests of the clients whose waits are over."""
