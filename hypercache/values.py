@@ -245,8 +245,9 @@ class SetValue(Value):
 class ZSetValue(Value):
     """Distinct members with scores, in the order of (score, member).
 
-    Scores are doubles, never NaN; 0.0 and -0.0 are equal in the order. Members compare
-    bytewise. A rank is a position in this order, from the lowest.
+    Scores are doubles, never NaN; 0.0 and -0.0 are equal in the order, and while its encoding
+    is ``listpack`` a value keeps 0.0 for both. Members compare bytewise. A rank is a position
+    in this order, from the lowest.
     """
 
     def score(self, member: bytes) -> float | None:

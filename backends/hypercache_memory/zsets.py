@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from librt.vecs import append, pop, vec
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i64
 
 from hypercache.backend import ZSET, EncodingLimits, ZSetValue
 from hypercache_memory.members import Members
@@ -13,6 +13,8 @@ from hypercache_memory.sizes import VALUE_BYTES, bytes_block
 
 # Up to so many members are compared one by one where they lie in order: no second index.
 _FEW: Final[i64] = 16
+# Redis' listpacks know no -0: adding this makes it 0, and nothing else of any other score.
+_UNSIGNED: Final = 0.0
 # A score in an array that grows by doubling.
 _SCORE_BYTES: Final[i64] = 12
 
@@ -57,43 +59,54 @@ class MemoryZSet(ZSetValue):
         return self._scores[at] if at >= 0 else None
 
     def set(self, member: bytes, score: float) -> bool:
-        order = self._order
         index = self._index
         if index is not None:
             at = index.find(member)
             if at >= 0:
-                old = self._scores[at]
-                if old != score:
-                    self._scores[at] = score
-                    self._reorder(old, score, index.items[at])
+                self._change(self._scores[at], score, at)
                 return False
+        else:
+            at = _find(self._order.root.members, member)
+            if at >= 0:
+                self._change(self._order.root.scores[at], score, at)
+                return False
+        self._add(member, score)
+        return True
+
+    def _add(self, member: bytes, score: float) -> None:
+        order = self._order
+        index = self._index
+        if self._listpack:
+            limits = self._limits
+            if len(member) > limits.zset_value or order.size >= limits.zset_entries:
+                self._listpack = False
+            else:
+                score += _UNSIGNED
+        if index is None and (order.size >= _FEW or order.size >= order.width):
+            index = self._build_index()
+        if index is not None:
             index.append(member)
             self._scores = append(self._scores, score)
-        else:
-            leaf = order.root
-            at = _find(leaf.members, member)
-            if at >= 0:
-                old = leaf.scores[at]
-                if old != score:
-                    self._reorder(old, score, leaf.members[at])
-                return False
-            if order.size >= _FEW or order.size >= order.width:
-                index = self._build_index()
-                index.append(member)
-                self._scores = append(self._scores, score)
         order.insert(score, member)
         self._content += bytes_block(len(member))
         self.changes += 1
-        if self._listpack:
-            limits = self._limits
-            if len(member) > limits.zset_value or order.size > limits.zset_entries:
-                self._listpack = False
-        return True
 
-    def _reorder(self, old: float, score: float, member: bytes) -> None:
+    def _change(self, old: float, score: float, at: i64) -> None:
+        """Another score for the member at a position of the index, or of the only leaf."""
+        if old == score:
+            return
+        if self._listpack:
+            score += _UNSIGNED
         order = self._order
-        rank = order.rank(old, member)
-        order.remove(rank, rank + 1)
+        index = self._index
+        if index is None:
+            member = order.root.members[at]
+            order.remove(at, at + 1)
+        else:
+            member = index.items[at]
+            self._scores[at] = score
+            rank = order.rank(old, member)
+            order.remove(rank, rank + 1)
         order.insert(score, member)
         self.changes += 1
 

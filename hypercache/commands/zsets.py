@@ -17,7 +17,7 @@ from hypercache.engine.context import Context
 from hypercache.keyspace.changes import ZADD, ZINCR, ZREM, Event
 from hypercache.keyspace.clock import Chance
 from hypercache.keyspace.glob import matches
-from hypercache.reply import NULL_ARRAY, ErrorReply, Pairs, Reply, format_double
+from hypercache.reply import NULL_ARRAY, ErrorReply, Pairs, Reply, format_double, printable
 
 _NOT_A_NUMBER: Final = "ERR resulting score is not a number (NaN)"
 _OUT_OF_RANGE: Final = "ERR value is out of range"
@@ -273,6 +273,9 @@ def zrevrank(context: Context, args: list[bytes]) -> Reply:
 
 def _rank(context: Context, args: list[bytes], reverse: bool) -> Reply:
     with_score = len(args) > 3
+    if len(args) > 4:
+        name = printable(args[0].lower())
+        raise ErrorReply(f"ERR wrong number of arguments for '{name}' command")
     if with_score and args[3].lower() != b"withscore":
         raise ErrorReply(SYNTAX_ERROR)
     members = view_zset(context, args[1])

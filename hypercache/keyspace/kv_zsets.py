@@ -68,6 +68,11 @@ class KVZSet(ZSetValue):
             if old is not None:
                 self._cut(member, old)
                 record.length -= 1
+            limits = handle.store.limits
+            if record.length >= limits.zset_entries or len(member) > limits.zset_value:
+                handle.set_encoding(WIDE)
+            if record.encoding == COMPACT:
+                score += 0.0  # Redis' listpacks know no -0
             label: i64 = NONE
             is_long = len(member) > self._longest
             place = encode_score(score) + member
@@ -81,9 +86,6 @@ class KVZSet(ZSetValue):
             else:
                 handle.replace(key, raw, old)
             self.index.add(place, encode_element(member, score, is_long), level_of(name))
-            limits = handle.store.limits
-            if record.length >= limits.zset_entries or len(member) > limits.zset_value:
-                handle.set_encoding(WIDE)
             handle.settle(record.length + 1)
         self.changes += 1
         return old is None
