@@ -10,6 +10,7 @@ value              RESP2                       RESP3
 ``int``            integer; bulk beyond 64 bit  integer; big number beyond 64 bit
 ``None``           null bulk ``$-1``           null ``_``
 ``float``          bulk string                 double
+``Digits``         bulk string                 double
 ``bool``           integer 0 or 1              boolean
 ``list, tuple``    array                       array
 ``dict``           flat array                  map
@@ -60,6 +61,13 @@ class Pairs:
 
     def __init__(self, items: list[tuple[object, object]]) -> None:
         self.items = items
+
+
+class Digits:
+    """A double with more digits than it takes to tell it from others (GEOPOS)."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
 
 
 class Members:

@@ -10,6 +10,7 @@ from hypercache.protocol.types import (
     OK,
     QUEUED,
     Attributed,
+    Digits,
     ErrorReply,
     Members,
     NoReply,
@@ -192,6 +193,11 @@ class ReplyWriter:
     def _write_rare(self, value: object) -> None:
         if isinstance(value, float):
             self.write_double(value)
+        elif isinstance(value, Digits):
+            if self.version == 2:
+                self.write_bulk(value.text)
+            else:
+                self._write_line(b",%b\r\n" % value.text)
         elif isinstance(value, ErrorReply):
             self.write_error(value.text)
         elif isinstance(value, NullArray):
