@@ -359,7 +359,7 @@ class Keyspace:
         if not is_due(value, changes.now) or changes.frozen:
             return False
         self._expire_fields(key, cast(HashValue, value), MAX_FIELDS)
-        return cast(HashValue, value).length() == 0
+        return self.store.find(key) is None
 
     def _expire_fields(self, key: bytes, value: HashValue, limit: int) -> int:
         if self.changes.hooks:

@@ -15,7 +15,17 @@ HASHES = st.one_of(
     request("HSET", one(KEYS), many(FIELDS, VALUES)),
     request("HSETNX", one(KEYS), one(FIELDS), one(VALUES)),
     request("HINCRBY", one(KEYS), one(FIELDS), one(st.sampled_from([b"1", b"-7", b"x"]))),
+    request("HINCRBYFLOAT", one(KEYS), one(FIELDS), one(st.sampled_from([b"0.1", b"-3"]))),
     request("HDEL", one(KEYS), many(FIELDS)),
+    request(
+        "HPEXPIRE",
+        one(KEYS),
+        one(st.sampled_from([b"0", b"3", b"9999"])),
+        one(st.just(b"FIELDS")),
+        one(st.just(b"1")),
+        one(FIELDS),
+    ),
+    request("HPERSIST", one(KEYS), one(st.just(b"FIELDS")), one(st.just(b"1")), one(FIELDS)),
 )
 # Each request with the milliseconds that pass after it.
 STEPS = st.lists(
@@ -75,7 +85,10 @@ def data_of(harness: EngineHarness) -> dict[tuple[int, bytes], tuple[object, obj
             else:
                 flat = client.command("HGETALL", key)
                 assert isinstance(flat, list)
-                value = dict(zip(flat[::2], flat[1::2], strict=True))
+                value = {}
+                for field, content in zip(flat[::2], flat[1::2], strict=True):
+                    deadline = client.command("HPEXPIRETIME", key, "FIELDS", 1, field)
+                    value[field] = content, deadline
             found[index, key] = value, client.command("PEXPIRETIME", key)
     return found
 
