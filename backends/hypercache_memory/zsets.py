@@ -175,8 +175,8 @@ class MemoryZSet(ZSetValue):
         index = self._index
         if index is None:
             leaf = self._order.root
-            return _Pairs(leaf.members, leaf.scores)
-        return _Pairs(index.items, self._scores)
+            return _pairs(leaf.members, leaf.scores)
+        return _pairs(index.items, self._scores)
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, float]]]:
         index = self._index
@@ -253,23 +253,10 @@ class MemoryZSet(ZSetValue):
         return wrong
 
 
-class _Pairs(Iterator[tuple[bytes, float]]):
+def _pairs(members: list[bytes], scores: vec[float]) -> Iterator[tuple[bytes, float]]:
     """Members with the scores at the same places."""
-
-    def __init__(self, members: list[bytes], scores: vec[float]) -> None:
-        self._members = members
-        self._scores = scores
-        self._at: i64 = 0
-
-    def __iter__(self) -> Iterator[tuple[bytes, float]]:
-        return self
-
-    def __next__(self) -> tuple[bytes, float]:
-        at = self._at
-        if at == len(self._members):
-            raise StopIteration
-        self._at = at + 1
-        return self._members[at], self._scores[at]
+    for at in range(len(members)):
+        yield members[at], scores[at]
 
 
 def _find(members: list[bytes], member: bytes) -> i64:
