@@ -5,10 +5,10 @@ from hypercache.backend import StreamGroup, StreamValue
 from hypercache.commands.arguments import NO_SUCH_KEY, misused, parse_integer
 from hypercache.commands.stream_groups import no_such_group
 from hypercache.commands.stream_ids import format_id, shown, shown_all
-from hypercache.commands.stream_positions import lag
 from hypercache.commands.streams import ALL, view_stream
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.keyspace.stream_positions import lag
 from hypercache.reply import ErrorReply, Reply
 from hypercache.streams import MAX_ID, MIN_ID, UNKNOWN
 

@@ -8,13 +8,13 @@ from hypercache.backend import STREAM, StreamGroup, StreamValue
 from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
 from hypercache.commands.stream_effects import claim_effect, position_effect
 from hypercache.commands.stream_ids import following, format_id, parse_id, shown_all
-from hypercache.commands.stream_positions import place_behind
 from hypercache.commands.streams import ALL, view_stream
 from hypercache.commands.waits import deadline_in_microseconds
 from hypercache.engine.blocking import KeyWait
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace.changes import DELIVERED, XGROUP_CREATECONSUMER
+from hypercache.keyspace.stream_positions import place_behind
 from hypercache.reply import NULL_ARRAY, ErrorReply, Reply, printable
 from hypercache.streams import MAX_ID, MIN_ID, Pending, StreamEntry
 

@@ -3,14 +3,18 @@
 from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, ZSET
 from hypercache.keyspace.changes import Event
 from hypercache.keyspace.keyspace import Keyspace
+from hypercache.keyspace.stream_positions import place_of
 from hypercache.streams import Pending, StreamValue
 from hypercache.values import HashValue, ListValue, SetValue, ZSetValue
 
 
 class GroupContent:
-    """A consumer group; ``pending`` by id, ``consumers`` are name, seen and active time."""
+    """A consumer group; ``pending`` by id, ``consumers`` are name, seen and active time.
 
-    def __init__(self, name: bytes, last_id: bytes, entries_read: int) -> None:
+    ``entries_read`` is None where the form has no such number: then it follows from the id.
+    """
+
+    def __init__(self, name: bytes, last_id: bytes, entries_read: int | None) -> None:
         self.name = name
         self.last_id = last_id
         self.entries_read = entries_read
@@ -84,7 +88,10 @@ def _store_stream(value: StreamValue, content: StreamContent) -> None:
         value.append(entry_id, fields)
     value.set_state(content.last_id, content.max_deleted_id, content.entries_added)
     for each in content.groups:
-        group = value.create_group(each.name, each.last_id, each.entries_read)
+        read = each.entries_read
+        if read is None:
+            read = place_of(value, each.last_id)
+        group = value.create_group(each.name, each.last_id, read)
         for name, seen, active in each.consumers:
             group.set_consumer(name, seen, active)
         for pending in each.pending:

@@ -109,7 +109,7 @@ def _read_node(stream: StreamContent, master: bytes, elements: list[bytes]) -> N
 def _read_group(reader: Reader, form: int) -> GroupContent:
     name = reader.string()
     last_id = _read_id(reader)
-    read = UNKNOWN
+    read: int | None = None
     if form >= forms.STREAM_2:
         read = reader.length()
         if read == _UNKNOWN_READ:
