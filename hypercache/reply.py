@@ -5,7 +5,7 @@
 
 from typing import TypeAlias
 
-from hypercache.protocol.doubles import format_double
+from hypercache.protocol.doubles import format_double, format_shortest
 from hypercache.protocol.types import (
     NO_REPLY,
     NULL_ARRAY,
@@ -40,6 +40,7 @@ __all__ = [
     "Reply",
     "Verbatim",
     "format_double",
+    "format_shortest",
     "printable",
 ]
 

@@ -14,13 +14,16 @@ from hypercache.backend import (
     SET,
     STREAM,
     STRING,
+    ZSET,
     Database,
     Entry,
     HashValue,
     SetValue,
     StreamValue,
     StringValue,
+    ZSetValue,
 )
+from hypercache.reply import format_shortest
 from hypercache.streams import MAX_ID, MIN_ID
 
 SIZE: Final = 20
@@ -53,6 +56,10 @@ def digest_value(entry: Entry, digest: bytes = NOTHING) -> bytes:
         digest = chain(digest, _kind(SET))
         for member in value.members():
             digest = add(digest, member)
+    elif isinstance(value, ZSetValue):
+        digest = chain(digest, _kind(ZSET))
+        for member, score in value.items():
+            digest = add(digest, chain(chain(NOTHING, member), format_shortest(score)))
     elif isinstance(value, StreamValue):
         digest = _digest_entries(value, chain(digest, _kind(STREAM)))
     else:

@@ -18,9 +18,16 @@ def format_double(value: float) -> bytes:
         whole = int(value)
         if whole == value and whole != 0:
             return str(whole).encode()
+    return format_shortest(value)
+
+
+def format_shortest(value: float) -> bytes:
+    """As `format_double`, but long whole numbers with an exponent too: ``1e+17``."""
+    if value != value:
+        return b"nan"
     text = repr(value)
     if "e" not in text and (0.001 <= value < 10_000 or -10_000 < value <= -0.001):
-        return text.encode()
+        return text.removesuffix(".0").encode()
     if text == "0.0":
         return b"0"
     if text == "-0.0":
