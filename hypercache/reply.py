@@ -17,6 +17,7 @@ from hypercache.protocol.types import (
     Members,
     NoReply,
     NullArray,
+    PairedMap,
     Pairs,
     Push,
     Verbatim,
@@ -35,6 +36,7 @@ __all__ = [
     "Members",
     "NoReply",
     "NullArray",
+    "PairedMap",
     "Pairs",
     "Push",
     "Reply",
@@ -42,9 +44,15 @@ __all__ = [
     "format_double",
     "format_shortest",
     "printable",
+    "quotable",
 ]
 
 
 def printable(data: bytes) -> str:
     """Bytes of a client as text for an error; what is not UTF-8 survives the way back."""
     return data.decode("utf-8", "surrogateescape")
+
+
+def quotable(data: bytes) -> str:
+    """Bytes of a client as errors of Redis repeat them: up to a zero byte, as C strings go."""
+    return printable(data.partition(b"\0")[0])

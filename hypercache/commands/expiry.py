@@ -9,7 +9,7 @@ from hypercache.commands.arguments import parse_integer
 from hypercache.commands.deadlines import EX, EXAT, PX, PXAT, absolute, change_deadline
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
-from hypercache.reply import ErrorReply, Reply, printable
+from hypercache.reply import ErrorReply, Reply, quotable
 
 _HISTORY: Final = (("7.0.0", "The options NX, XX, GT and LT."),)
 _TTL_HISTORY: Final = (("2.8.0", "The reply -2."),)
@@ -96,8 +96,7 @@ def parse_options(args: list[bytes]) -> i64:
     for word in args[3:]:
         option: i64 = _OPTIONS.get(word.lower(), 0)
         if option == 0:
-            shown = word.partition(b"\0")[0]  # as far as a C string goes
-            raise ErrorReply(f"ERR Unsupported option {printable(shown)}")
+            raise ErrorReply(f"ERR Unsupported option {quotable(word)}")
         options |= option
     if options & _NX and options != _NX:
         raise ErrorReply("ERR NX and XX, GT or LT options at the same time are not compatible")

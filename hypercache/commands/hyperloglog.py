@@ -17,7 +17,7 @@ from hypercache.keyspace import hyperloglog, sparse_registers
 from hypercache.keyspace.changes import PFADD, REFRESHED
 from hypercache.keyspace.hyperloglog import DENSE, HEADER, REGISTERS, Corrupt
 from hypercache.keyspace.keyspace import Keyspace
-from hypercache.reply import OK, ErrorReply, Reply, printable
+from hypercache.reply import OK, ErrorReply, Reply, quotable
 
 _NOT_VALID: Final = "WRONGTYPE Key is not a valid HyperLogLog string value."
 _CORRUPT: Final = "INVALIDOBJ Corrupted HLL object detected"
@@ -229,7 +229,7 @@ def pfdebug(context: Context, args: list[bytes]) -> Reply:
             raise ErrorReply("ERR HLL encoding is not sparse")
         return sparse_registers.describe(db.text(entry)).encode()
     if word != b"getreg" and word != b"todense":
-        raise ErrorReply(f"ERR Unknown PFDEBUG subcommand '{printable(args[1])}'")
+        raise ErrorReply(f"ERR Unknown PFDEBUG subcommand '{quotable(args[1])}'")
     registers = hyperloglog.no_registers()
     text = db.text(entry)
     if is_dense:

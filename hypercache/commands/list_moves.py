@@ -105,9 +105,11 @@ class ManyLists:
         at += 1
         if at == len(args):
             return
-        if len(args) - at != 2 or args[at].lower() != b"count":
+        if len(args) - at < 2 or args[at].lower() != b"count":
             raise ErrorReply(SYNTAX_ERROR)
         self.count = parse_within(args[at + 1], 1, MAX_I64, _FEW_ELEMENTS)
+        if len(args) - at > 2:
+            raise ErrorReply(SYNTAX_ERROR)
 
     def pop(self, context: Context) -> list[object] | None:
         """The first key with a list, and what was taken off it; None when there is none."""

@@ -12,7 +12,7 @@ from hypercache.commands.stream_ids import following, format_id, parse_id, parse
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace.changes import DELIVERED, XGROUP_CREATECONSUMER
-from hypercache.reply import ErrorReply, Reply, printable
+from hypercache.reply import ErrorReply, Reply, quotable
 from hypercache.streams import MAX_ID, MIN_ID, Pending
 
 # XAUTOCLAIM looks at so many pending entries for each that it may return.
@@ -108,7 +108,7 @@ class _ClaimOptions:
             self.just_ids = True
             return 1
         if at + 1 == len(args) or option not in (b"idle", b"time", b"retrycount", b"lastid"):
-            raise ErrorReply(f"ERR Unrecognized XCLAIM option '{printable(args[at])}'")
+            raise ErrorReply(f"ERR Unrecognized XCLAIM option '{quotable(args[at])}'")
         if option == b"lastid":
             self.last_id = parse_id(args[at + 1])
             return 2

@@ -33,7 +33,7 @@ from hypercache.keyspace.changes import (
     XGROUP_SETID,
     Event,
 )
-from hypercache.reply import NULL_ARRAY, OK, ErrorReply, Reply, printable
+from hypercache.reply import NULL_ARRAY, OK, ErrorReply, Reply, quotable
 from hypercache.streams import MAX_ID, MIN_ID, UNKNOWN, Pending
 
 _KEY_REQUIRED: Final = (
@@ -55,7 +55,7 @@ def edit_stream(context: Context, key: bytes, event: Event) -> StreamValue:
 def no_group(key: bytes, group: bytes) -> ErrorReply:
     """The error where a group of a stream is asked for, and neither need be there."""
     return ErrorReply(
-        f"NOGROUP No such key '{printable(key)}' or consumer group '{printable(group)}'"
+        f"NOGROUP No such key '{quotable(key)}' or consumer group '{quotable(group)}'"
     )
 
 
@@ -70,7 +70,7 @@ def edit_group(context: Context, args: list[bytes], event: Event) -> StreamGroup
 def no_such_group(key: bytes, group: bytes) -> ErrorReply:
     """The error where the stream is there, but not the group."""
     return ErrorReply(
-        f"NOGROUP No such consumer group '{printable(group)}' for key name '{printable(key)}'"
+        f"NOGROUP No such consumer group '{quotable(group)}' for key name '{quotable(key)}'"
     )
 
 

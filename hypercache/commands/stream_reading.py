@@ -15,7 +15,7 @@ from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace.changes import DELIVERED, XGROUP_CREATECONSUMER
 from hypercache.keyspace.stream_positions import place_behind
-from hypercache.reply import NULL_ARRAY, ErrorReply, Reply, printable
+from hypercache.reply import NULL_ARRAY, ErrorReply, PairedMap, Reply, quotable
 from hypercache.streams import MAX_ID, MIN_ID, Pending, StreamEntry
 
 # Entries of a consumer's history that are looked up at a time.
@@ -90,13 +90,6 @@ class ReadOptions:
         return KeyWait(context, STREAM, keys, args, self.deadline, NULL_ARRAY, on_loss)
 
 
-def _found(context: Context, found: list[tuple[bytes, object]]) -> Reply:
-    """The streams that had something, each under its key."""
-    if context.version == 2:
-        return list(found)
-    return dict(found)
-
-
 def _resolve(context: Context, key: bytes, text: bytes) -> bytes:
     """The id behind which XREAD reads on."""
     stream = view_stream(context, key)
@@ -125,7 +118,7 @@ def xread(context: Context, args: list[bytes]) -> Reply:
     ids: list[bytes] = []
     for index in range(count):
         ids.append(_resolve(context, keys[index], args[options.keys_at + count + index]))
-    found: list[tuple[bytes, object]] = []
+    found: list[tuple[object, object]] = []
     for index in range(count):
         stream = view_stream(context, keys[index])
         if stream is None or stream.last_id() <= ids[index]:
@@ -134,7 +127,7 @@ def xread(context: Context, args: list[bytes]) -> Reply:
         if entries:
             found.append((keys[index], shown_all(entries)))
     if found:
-        return _found(context, found)
+        return PairedMap(found)
     # What means the moment of this call must not mean another when it is run again.
     resolved = args[: options.keys_at + count]
     for entry_id in ids:
@@ -144,7 +137,7 @@ def xread(context: Context, args: list[bytes]) -> Reply:
 
 def _no_group(key: bytes, group: bytes) -> ErrorReply:
     return ErrorReply(
-        f"NOGROUP No such key '{printable(key)}' or consumer group '{printable(group)}'"
+        f"NOGROUP No such key '{quotable(key)}' or consumer group '{quotable(group)}'"
         " in XREADGROUP with GROUP option"
     )
 
@@ -259,11 +252,11 @@ def xreadgroup(context: Context, args: list[bytes]) -> Reply:
     for index in range(count):
         text = args[options.keys_at + count + index]
         readers.append(GroupReader(context, options, keys[index], text))
-    found: list[tuple[bytes, object]] = []
+    found: list[tuple[object, object]] = []
     for reader in readers:
         entries = reader.read()
         if entries is not None:
             found.append((reader.key, entries))
     if found:
-        return _found(context, found)
+        return PairedMap(found)
     return options.wait(context, args, keys, True)

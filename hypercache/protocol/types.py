@@ -18,6 +18,7 @@ value              RESP2                       RESP3
 ``Members``        array                       set
 ``NULL_ARRAY``     null array ``*-1``          null ``_``
 ``Pairs``          flat array                  array of two-element arrays
+``PairedMap``      array of two-element arrays  map
 ``Verbatim``       bulk string                 verbatim string
 ``Push``           array                       push
 ``Attributed``     the value alone             attribute, then the value
@@ -58,6 +59,16 @@ class NoReply:
 
 class Pairs:
     """Pairs that RESP2 shows flat and RESP3 as two-element arrays (ZRANGE ... WITHSCORES)."""
+
+    def __init__(self, items: list[tuple[object, object]]) -> None:
+        self.items = items
+
+
+class PairedMap:
+    """Pairs that RESP2 shows as two-element arrays and RESP3 as a map (XREAD).
+
+    A key may come twice, as where a stream is read twice.
+    """
 
     def __init__(self, items: list[tuple[object, object]]) -> None:
         self.items = items

@@ -15,6 +15,7 @@ from hypercache.protocol.types import (
     Members,
     NoReply,
     NullArray,
+    PairedMap,
     Pairs,
     Push,
     Verbatim,
@@ -211,6 +212,8 @@ class ReplyWriter:
             self._write_items(value)
         elif isinstance(value, Pairs):
             self._write_pairs(value)
+        elif isinstance(value, PairedMap):
+            self._write_paired_map(value)
         elif isinstance(value, (set, frozenset)):
             self.write_set_header(len(value))
             for item in value:
@@ -246,6 +249,17 @@ class ReplyWriter:
                 self.write_array_header(2)
             self.write(first)
             self.write(second)
+
+    def _write_paired_map(self, pairs: PairedMap) -> None:
+        if self.version == 2:
+            self.write_array_header(len(pairs.items))
+        else:
+            self.write_map_header(len(pairs.items))
+        for key, value in pairs.items:
+            if self.version == 2:
+                self.write_array_header(2)
+            self.write(key)
+            self.write(value)
 
     def _write_verbatim(self, value: Verbatim) -> None:
         if self.version == 2:
