@@ -104,28 +104,45 @@ class Node:
         # Entries that come in ascending order leave fuller nodes behind.
         return self._split(size - (width + 3) // 4 if at == size - 1 else size // 2)
 
-    def remove_run(self, rank: i64, most: i64, width: i64) -> i64:
-        """Remove up to ``most`` entries from a rank on, those of one leaf; how many."""
+    def remove(self, score: float, member: bytes, width: i64) -> None:
+        """Remove a present entry."""
         children = self.children
         if children is None:
-            gone = len(self.members) - rank
-            if gone > most:
-                gone = most
-            self._close(rank, gone)
-            return gone
+            self._close(self.below(score, member), 1)
+            return
+        at = self.child_of(score, member)
+        children[at].remove(score, member, width)
+        self._shrink(at, 1, width)
+
+    def remove_run(self, rank: i64, most: i64, width: i64, gone: list[bytes]) -> None:
+        """Remove up to ``most`` entries from a rank on, those of one leaf, into a list."""
+        children = self.children
+        if children is None:
+            size: i64 = len(self.members) - rank
+            if size > most:
+                size = most
+            gone.extend(self.members[rank : rank + size])
+            self._close(rank, size)
+            return
         at: i64 = 0
         counts = self.counts
         while rank >= counts[at]:
             rank -= counts[at]
             at += 1
+        before: i64 = len(gone)
+        children[at].remove_run(rank, most, width, gone)
+        self._shrink(at, len(gone) - before, width)
+
+    def _shrink(self, at: i64, count: i64, width: i64) -> None:
+        """A child has lost entries: make up for it."""
+        children = self.children
+        assert children is not None
+        self.counts[at] -= count
         child = children[at]
-        gone = child.remove_run(rank, most, width)
-        counts[at] -= gone
         if len(child.members) * 4 >= width:
             self._show_lowest(at, child)
         else:
-            self._join(at - 1 if at > 0 else 0, width)
-        return gone
+            self._join(children, at - 1 if at > 0 else 0, width)
 
     def copy(self) -> "Node":
         """One of its own, with all that is below."""
@@ -191,10 +208,8 @@ class Node:
         if self.children is not None and right.children is not None:
             self.children.extend(right.children)
 
-    def _join(self, at: i64, width: i64) -> None:
+    def _join(self, children: "list[Node]", at: i64, width: i64) -> None:
         """Join a child with the one behind it, or share out if that is too much for one."""
-        children = self.children
-        assert children is not None
         left = children[at]
         if at + 1 == len(children):
             self._show_lowest(at, left)
@@ -238,16 +253,28 @@ class OrderedMembers:
         counts = append(append(vec[i64](), self.size - moved), moved)
         self.root = Node(scores, [left.members[0], right.members[0]], counts, [left, right])
 
-    def remove(self, start: i64, stop: i64) -> None:
-        """Remove the entries at ranks ``start <= i < stop``. O(log n + m)."""
-        while start < stop:
-            gone = self.root.remove_run(start, stop - start, self.width)
-            self.size -= gone
-            stop -= gone
+    def remove(self, score: float, member: bytes) -> None:
+        """Remove a present entry. O(log n)."""
+        self.root.remove(score, member, self.width)
+        self.size -= 1
+        self._lower()
+
+    def remove_range(self, start: i64, stop: i64) -> list[bytes]:
+        """Remove the entries at ranks ``start <= i < stop``; their members. O(log n + m)."""
+        gone: list[bytes] = []
+        count = stop - start
+        while len(gone) < count:
+            self.root.remove_run(start, count - len(gone), self.width, gone)
+            self._lower()
+        self.size -= count
+        return gone
+
+    def _lower(self) -> None:
+        """A root with one child is none."""
+        children = self.root.children
+        while children is not None and len(children) == 1:
+            self.root = children[0]
             children = self.root.children
-            while children is not None and len(children) == 1:
-                self.root = children[0]
-                children = self.root.children
 
     def rank(self, score: float, member: bytes) -> i64:
         """How many entries are lower than (score, member). O(log n)."""
@@ -305,7 +332,8 @@ class OrderedMembers:
 
     def memory(self) -> i64:
         """Bytes of the nodes, without the members themselves, by the number of entries."""
-        nodes = 1 if self.root.children is None else self.size * 3 // (self.width * 2) + 1
+        # Two thirds of the places are taken.
+        nodes: i64 = (self.size * 3 >> 8) + 1
         return _NODE_BYTES * nodes + _PLACE_BYTES * self.size
 
     def check(self) -> list[str]:

@@ -101,12 +101,10 @@ class MemoryZSet(ZSetValue):
         index = self._index
         if index is None:
             member = order.root.members[at]
-            order.remove(at, at + 1)
         else:
             member = index.items[at]
             self._scores[at] = score
-            rank = order.rank(old, member)
-            order.remove(rank, rank + 1)
+        order.remove(old, member)
         order.insert(score, member)
         self.changes += 1
 
@@ -123,16 +121,16 @@ class MemoryZSet(ZSetValue):
         order = self._order
         index = self._index
         if index is None:
-            rank = _find(order.root.members, member)
-            if rank < 0:
+            at = _find(order.root.members, member)
+            if at < 0:
                 return False
+            order.remove(order.root.scores[at], member)
         else:
             at = index.find(member)
             if at < 0:
                 return False
-            rank = order.rank(self._scores[at], member)
+            order.remove(self._scores[at], member)
             self._leave_index(index, at)
-        order.remove(rank, rank + 1)
         self._content -= bytes_block(len(member))
         self.changes += 1
         return True
@@ -146,13 +144,11 @@ class MemoryZSet(ZSetValue):
         self._scores = scores
 
     def remove_range(self, start: i64, stop: i64) -> None:
-        order = self._order
         index = self._index
-        for member, _ in order.range(start, stop):
+        for member in self._order.remove_range(start, stop):
             if index is not None:
                 self._leave_index(index, index.find(member))
             self._content -= bytes_block(len(member))
-        order.remove(start, stop)
         self.changes += stop - start
 
     def rank(self, member: bytes) -> int:
@@ -225,7 +221,7 @@ class MemoryZSet(ZSetValue):
         index = self._index
         if index is not None:
             del index.items[size - freed :]
-        order.remove(size - freed, size)
+        order.remove_range(size - freed, size)
         return freed
 
     def check(self) -> list[str]:
@@ -255,8 +251,7 @@ class MemoryZSet(ZSetValue):
 
 def _pairs(members: list[bytes], scores: vec[float]) -> Iterator[tuple[bytes, float]]:
     """Members with the scores at the same places."""
-    for at in range(len(members)):
-        yield members[at], scores[at]
+    return zip(members, scores, strict=True)
 
 
 def _find(members: list[bytes], member: bytes) -> i64:
