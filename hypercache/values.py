@@ -138,7 +138,8 @@ class HashValue(Value):
     def set_deadline(self, field: bytes, deadline: i64) -> None:
         """Give a present field a deadline, or with ``NO_EXPIRE`` take it away.
 
-        `set` and `remove` take it away as well. O(log n) of the fields that have one.
+        Giving one counts as a change even if equal; `set` and `remove` take it away as well.
+        O(log n) of the fields that have one.
         """
         raise NotImplementedError
 

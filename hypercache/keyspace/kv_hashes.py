@@ -112,7 +112,8 @@ class KVHash(HashValue):
         if deadline == NO_EXPIRE and not record.extra:
             return
         with handle.store:
-            if self._move_deadline(self.namer.name(field), field, deadline):
+            moved = self._move_deadline(self.namer.name(field), field, deadline)
+            if moved or deadline != NO_EXPIRE:
                 self.changes += 1
             handle.settle(record.length)
 

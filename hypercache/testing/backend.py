@@ -11,14 +11,21 @@ In a test suite, one test a rule::
 or all at once: ``check_backend(MyBackend)``. Nothing here needs pytest.
 """
 
-from hypercache.testing.checks import databases, keys, programs, stores
+from hypercache.testing.checks import databases, hashes, keys, lists, programs, stores
 from hypercache.testing.checks.rules import EXAMPLES, Check
 from hypercache.testing.trial import Make, Reopen
 
 
 def backend_checks() -> list[Check]:
     """Every rule of the contract, in the order in which to try them."""
-    return [*keys.CHECKS, *databases.CHECKS, *stores.CHECKS, *programs.CHECKS]
+    return [
+        *keys.CHECKS,
+        *hashes.CHECKS,
+        *lists.CHECKS,
+        *databases.CHECKS,
+        *stores.CHECKS,
+        *programs.CHECKS,
+    ]
 
 
 def check_backend(

@@ -11,6 +11,7 @@ from hypercache.backend import (
     Database,
     Entry,
     HashValue,
+    ListValue,
     StringValue,
     Value,
 )
@@ -119,6 +120,11 @@ class Trial(Recorder):
         self.close()
 
 
+def next_deadline(value: Value) -> int:
+    """The earliest deadline of a field, if the value is a hash."""
+    return int(value.next_deadline()) if isinstance(value, HashValue) else NO_EXPIRE
+
+
 class DatabaseTrial:
     """One database and its model. Methods are those of `Database` and of the values."""
 
@@ -200,11 +206,18 @@ class DatabaseTrial:
         value = self._value(key)
         before = value.memory()
         changes = value.changes
+        deadline = next_deadline(value)
         answer = self.trial.call(f"{self._step('find', key)}.{step}", lambda: change(value))
         after = value.memory()
         if after != before:
             self.database.adjust(key, before, after)
+        if next_deadline(value) != deadline:
+            self._expire_fields(key, next_deadline(value))
         return answer, value.changes - changes
+
+    def _expire_fields(self, key: bytes, deadline: int) -> None:
+        step = self._step("expire_fields", key, deadline)
+        self.trial.call(step, lambda: self.database.expire_fields(key, deadline))
 
     def _value(self, key: bytes) -> Value:
         entry = self.database.find(key)
@@ -220,6 +233,7 @@ class DatabaseTrial:
         new = self.edit(key, step, lambda target: cast(HashValue, target).set(field, value))
         self.trial.expect(f"{step}, and what it adds to changes,", (field not in fields, 1), new)
         fields[field] = value
+        self.model[key].deadlines.pop(field, None)
 
     def remove_field(self, key: bytes, field: bytes) -> None:
         """Remove a field of a hash."""
@@ -228,6 +242,7 @@ class DatabaseTrial:
         gone = self.edit(key, step, lambda target: cast(HashValue, target).remove(field))
         there = fields.pop(field, None) is not None
         self.trial.expect(f"{step}, and what it adds to changes,", (there, int(there)), gone)
+        self.model[key].deadlines.pop(field, None)
 
     def get_field(self, key: bytes, field: bytes) -> None:
         """Read a field of a hash."""
@@ -235,6 +250,23 @@ class DatabaseTrial:
         step = f"get({describe(field)})"
         value = self.edit(key, step, lambda target: cast(HashValue, target).get(field))
         self.trial.expect(f"{step}, and what it adds to changes,", (fields.get(field), 0), value)
+
+    def set_field_deadline(self, key: bytes, field: bytes, deadline: int) -> None:
+        """Give a present field of a hash a deadline, or take it away."""
+        deadlines = self.model[key].deadlines
+        step = f"set_deadline({describe(field)}, {deadline})"
+        done = self.edit(
+            key, step, lambda target: cast(HashValue, target).set_deadline(field, deadline)
+        )
+        changed = int(deadline != NO_EXPIRE or field in deadlines)
+        self.trial.expect(f"{step}, and what it adds to changes,", (None, changed), done)
+        deadlines.pop(field, None)
+        if deadline != NO_EXPIRE:
+            deadlines[field] = deadline
+
+    def hash(self, key: bytes) -> HashValue:
+        """The hash under a key, to be read."""
+        return cast(HashValue, self._value(key))
 
     def write(self, key: bytes, offset: int, data: bytes) -> None:
         """Overwrite a part of a string that is edited in place."""
@@ -271,6 +303,24 @@ class DatabaseTrial:
                 held.expire != NO_EXPIRE and held.expire <= now,
                 f"{step} has only keys whose deadline is <= {now}",
                 f"{describe(key)}, whose deadline is {held.expire}",
+            )
+        return keys
+
+    def due_fields(self, now: int, limit: int) -> list[bytes]:
+        """Keys of hashes with a field past its deadline: like `due`."""
+        trial = self.trial
+        step = self._step("due_fields", now, limit)
+        keys = trial.call(step, lambda: self.database.due_fields(now, limit))
+        trial.require(len(keys) <= limit, f"at most {limit} keys", keys)
+        trial.require(len(set(keys)) == len(keys), "no key twice", keys)
+        for key in keys:
+            held = self.model.get(key)
+            if held is None:
+                trial.fail(f"{step} has present keys only", describe(key))
+            trial.require(
+                held.next_deadline != NO_EXPIRE and held.next_deadline <= now,
+                f"{step} has only hashes with a field whose deadline is <= {now}",
+                f"{describe(key)}, whose earliest deadline is {held.next_deadline}",
             )
         return keys
 
@@ -316,6 +366,8 @@ class DatabaseTrial:
         trial.expect(f"{name}.size()", len(model), self.database.size())
         volatile = sum(held.expire != NO_EXPIRE for held in model.values())
         trial.expect(f"{name}.volatile()", volatile, self.database.volatile())
+        if any(held.deadlines for held in model.values()):
+            trial.expect(f"{name}.has_volatile_fields()", True, self.database.has_volatile_fields())
         for key in model:
             self._compare(f"{name}.find({describe(key)})", key, self.database.find(key))
         keys = list(self.database.keys())
@@ -335,6 +387,16 @@ class DatabaseTrial:
         trial.expect(f"the deadline in {step}", held.expire, entry.expire)
         trial.expect(f"the value in {step}", held.data, self._data(step, held, entry.value))
 
+    def _compare_deadlines(self, step: str, held: Held, value: HashValue) -> None:
+        """The deadlines of a hash's fields are those of the model."""
+        trial = self.trial
+        trial.expect(f"next_deadline() in {step}", held.next_deadline, int(value.next_deadline()))
+        if held.deadlines and isinstance(held.data, dict):
+            for field in held.data:
+                expected = held.deadlines.get(field, NO_EXPIRE)
+                got = int(value.deadline(field))
+                trial.expect(f"deadline({describe(field)}) in {step}", expected, got)
+
     def _data(self, step: str, held: Held, value: object) -> Data:
         """The content of what was found."""
         trial = self.trial
@@ -347,7 +409,10 @@ class DatabaseTrial:
         if isinstance(value, HashValue):
             pairs = list(value.items())
             trial.require(len(dict(pairs)) == len(pairs), "items() has no field twice", pairs)
+            self._compare_deadlines(step, held, value)
             return dict(pairs)
+        if isinstance(value, ListValue):
+            return value.range(0, value.length())
         if not isinstance(value, StringValue):
             trial.fail(f"the value in {step} is a StringValue", type(value).__name__)
         text = value.read(0, value.length())

@@ -6,9 +6,11 @@ Slow, plainly right, and easy to break: `broken.py` subclasses it with one bug e
 from collections.abc import Iterator
 from functools import cache
 from hashlib import blake2s
+from typing import TypeGuard
 
 from hypercache.backend import (
     HASH,
+    LIST,
     NO_EXPIRE,
     STRING,
     Backend,
@@ -19,6 +21,7 @@ from hypercache.backend import (
     StringValue,
     Value,
 )
+from tests.contract.tiny_lists import TinyList
 
 PER_KEY = 50
 
@@ -28,6 +31,9 @@ class TinyHash(HashValue):
         super().__init__(HASH)
         self.fields = {} if fields is None else fields
         self.bytes = sum(map(len, self.fields)) + sum(map(len, self.fields.values()))
+        self.deadlines: dict[bytes, int] = {}
+        #: What `Database.expire_fields` noted.
+        self.noted = NO_EXPIRE
 
     def length(self) -> int:
         return len(self.fields)
@@ -46,6 +52,7 @@ class TinyHash(HashValue):
         self.fields[field] = value
         self.changes += 1
         self.bytes += len(value) + (len(field) if old is None else -len(old))
+        self.deadlines.pop(field, None)
         return old is None
 
     def remove(self, field: bytes) -> bool:
@@ -54,10 +61,36 @@ class TinyHash(HashValue):
             return False
         self.changes += 1
         self.bytes -= len(old) + len(field)
+        self.deadlines.pop(field, None)
         return True
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         return iter(self.fields.items())
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, bytes]]]:
+        ordered = sorted((position(field), field) for field in self.fields)
+        ahead = [item for item in ordered if item[0] >= cursor]
+        following = ahead[count][0] if len(ahead) > count else 0
+        return following, [(field, self.fields[field]) for _, field in ahead[:count]]
+
+    def sample(self, pick: int) -> tuple[bytes, bytes]:
+        return list(self.fields.items())[pick % len(self.fields)]
+
+    def deadline(self, field: bytes) -> int:
+        return self.deadlines.get(field, NO_EXPIRE)
+
+    def set_deadline(self, field: bytes, deadline: int) -> None:
+        if self.deadlines.pop(field, None) is not None or deadline != NO_EXPIRE:
+            self.changes += 1
+        if deadline != NO_EXPIRE:
+            self.deadlines[field] = deadline
+
+    def next_deadline(self) -> int:
+        return min(self.deadlines.values(), default=NO_EXPIRE)
+
+    def due(self, now: int, limit: int) -> list[bytes]:
+        due = sorted((d, field) for field, d in self.deadlines.items() if d <= now)
+        return [field for _, field in due[:limit]]
 
 
 class TinyString(StringValue):
@@ -92,15 +125,26 @@ def position(key: bytes) -> int:
 def twin(value: object) -> object:
     """A value that shares nothing with the given one."""
     if isinstance(value, TinyHash):
-        return type(value)(dict(value.fields))
+        copy = type(value)(dict(value.fields))
+        copy.deadlines = dict(value.deadlines)
+        copy.noted = value.noted
+        return copy
     if isinstance(value, TinyString):
         return type(value)(bytes(value.data))
+    if isinstance(value, TinyList):
+        return value.twin()
     return value
+
+
+def is_hash(value: object) -> TypeGuard[TinyHash]:
+    """Whether a value is one of our hashes."""
+    return isinstance(value, TinyHash)
 
 
 class TinyDatabase(Database):
     hash_type = TinyHash
     string_type = TinyString
+    list_type = TinyList
 
     def __init__(self, backend: "TinyBackend", index: int) -> None:
         self.backend = backend
@@ -118,6 +162,8 @@ class TinyDatabase(Database):
         return entry
 
     def create(self, key: bytes, kind: int) -> Entry:
+        if kind == LIST:
+            return self.store(key, self.list_type(self.backend.limits), NO_EXPIRE)
         value = self.hash_type() if kind == HASH else self.string_type()
         return self.store(key, value, NO_EXPIRE)
 
@@ -143,6 +189,15 @@ class TinyDatabase(Database):
     def swap(self, other: Database) -> None:
         assert isinstance(other, TinyDatabase)
         self.entries, other.entries = other.entries, self.entries
+
+    def expire_fields(self, key: bytes, deadline: int) -> None:
+        value = self.entries[key].value
+        assert isinstance(value, TinyHash)
+        value.noted = deadline
+
+    def due_fields(self, now: int, limit: int) -> list[bytes]:
+        noted = [(k, e.value.noted) for k, e in self.entries.items() if is_hash(e.value)]
+        return [key for key, deadline in noted if deadline != NO_EXPIRE and deadline <= now][:limit]
 
     def size(self) -> int:
         return len(self.entries)

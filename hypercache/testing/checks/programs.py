@@ -82,6 +82,18 @@ def _remove_field(step: Step, trial: Trial, database: DatabaseTrial) -> None:
         database.remove_field(step.key, step.field)
 
 
+def _set_field_deadline(step: Step, trial: Trial, database: DatabaseTrial) -> None:
+    held = database.model.get(step.key)
+    if held is not None and isinstance(held.data, dict) and step.field in held.data:
+        database.set_field_deadline(step.key, step.field, step.deadline)
+
+
+def _due_fields(step: Step, trial: Trial, database: DatabaseTrial) -> None:
+    for key in database.due_fields(NOW + step.size, 1 + step.number):
+        for field in list(database.model[key].deadlines):
+            database.remove_field(key, field)
+
+
 def _write(step: Step, trial: Trial, database: DatabaseTrial) -> None:
     if step.key not in database.model:
         database.create(step.key, STRING)
@@ -166,6 +178,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _set_field,
     _set_fields,
     _remove_field,
+    _set_field_deadline,
+    _set_field_deadline,
+    _due_fields,
     _write,
     _write,
     _read,

@@ -23,6 +23,8 @@ def _fill(trial: Trial, database: DatabaseTrial) -> None:
     database.create(b"hash", HASH)
     for number in range(200):
         database.set_field(b"hash", b"field %d" % number, b"v")
+    database.set_field_deadline(b"hash", b"field 3", NOW + 3)
+    database.set_field_deadline(b"hash", b"field 4", NOW + 4)
     database.expire(b"hash", NOW)
     database.create(b"text", STRING)
     database.write(b"text", 6_000, b"text")
@@ -214,6 +216,8 @@ def _expire_some(first: DatabaseTrial, second: DatabaseTrial) -> None:
     first.expire(b"key 3", NO_EXPIRE)
     first.expire(b"key 3", NOW + 9)
     second.expire(b"hash", NO_EXPIRE)
+    second.set_field_deadline(b"hash", b"field 3", NO_EXPIRE)
+    second.set_field_deadline(b"hash", b"field 5", NOW)
 
 
 def _move_some(first: DatabaseTrial, second: DatabaseTrial) -> None:
