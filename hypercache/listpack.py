@@ -13,6 +13,9 @@ from mypy_extensions import i64
 #: Header and end mark of a listpack.
 OVERHEAD: Final[i64] = 7
 
+# No listpack of a list grows beyond, if its limit is a number of elements.
+_SAFE_BYTES: Final[i64] = 8192
+
 _MINUS: Final = 45
 _ZERO: Final = 48
 _NINE: Final = 57
@@ -86,3 +89,25 @@ def _spelt_integer_size(element: bytes, size: i64) -> i64:
         fits = digits == len(highest) and element[start:] <= highest
         return 10 if fits else 0
     return integer_size(-value if negative else value)
+
+
+def outgrows(limit: i64, size: i64, count: i64) -> bool:
+    """Whether so many bytes and elements are too much for a list in one listpack.
+
+    ``limit`` is list-max-listpack-size: elements, or below 0 one of the sizes of `_bytes`.
+    """
+    if limit < 0:
+        return size > _bytes(limit)
+    return size > _SAFE_BYTES or count > max(limit, 1)
+
+
+def fits_again(limit: i64, size: i64, count: i64) -> bool:
+    """Whether a list has shrunk so far that it becomes one listpack again: to half the limit."""
+    if limit < 0:
+        return size <= _bytes(limit) // 2
+    return count <= limit // 2
+
+
+def _bytes(limit: i64) -> i64:
+    """The bytes that -1 to -5 stand for: 4 to 64 KB."""
+    return 2048 << (-limit if limit > -5 else 5)

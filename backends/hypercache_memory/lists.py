@@ -7,7 +7,7 @@ from librt.strings import BytesWriter
 from mypy_extensions import i64, u8
 
 from hypercache.backend import LIST, EncodingLimits, ListValue
-from hypercache.listpack import OVERHEAD, string_size
+from hypercache.listpack import OVERHEAD, fits_again, outgrows, string_size
 from hypercache_memory.chunks import (
     EMPTY,
     content,
@@ -27,8 +27,6 @@ _SMALL_BYTES: Final[i64] = 512
 _SMALL_AGAIN: Final[i64] = 6
 # Elements that are looked at in one go when many are summed up.
 _SLICE: Final[i64] = 1024
-# No listpack of a list grows beyond, if its limit is a number of elements.
-_SAFE_BYTES: Final[i64] = 8192
 
 
 class MemoryList(ListValue):
@@ -202,22 +200,15 @@ class MemoryList(ListValue):
     def _grow(self, element: bytes) -> None:
         """Note that an element comes, before it does."""
         if self._is_listpack:
-            limit = self._limits.list_size
             size: i64 = self._listpack + len(element)
-            if limit < 0:
-                self._is_listpack = size <= _bytes_limit(limit)
-            else:
-                self._is_listpack = size <= _SAFE_BYTES and self.length() < max(limit, 1)
+            self._is_listpack = not outgrows(self._limits.list_size, size, self.length() + 1)
         self._listpack += string_size(element)
 
     def _shrunk(self) -> None:
         """Note that elements have gone."""
         if not self._is_listpack:
             limit = self._limits.list_size
-            if limit < 0:
-                self._is_listpack = self._listpack <= _bytes_limit(limit) // 2
-            else:
-                self._is_listpack = self.length() <= limit // 2
+            self._is_listpack = fits_again(limit, self._listpack, self.length())
         row = self._row
         if row is not None and row.length <= _SMALL_AGAIN:
             items = row.range(0, row.length)
@@ -273,11 +264,6 @@ class MemoryList(ListValue):
         """Free about ``budget`` elements of a list that nobody can reach any more."""
         row = self._row
         return 0 if row is None else row.shed(budget)
-
-
-def _bytes_limit(limit: i64) -> i64:
-    """The bytes that a list-max-listpack-size of -1 to -5 stands for: 4 to 64 KB."""
-    return 2048 << (-limit if limit > -5 else 5)
 
 
 def _fixed_bytes() -> i64:

@@ -21,13 +21,11 @@ from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.kv_labels import NONE, between, encode_label, label_of, make_room
 from hypercache.keyspace.kv_store import CHUNK
 from hypercache.keyspace.layout import COMPACT, WIDE, Record, after
-from hypercache.listpack import OVERHEAD, string_size
+from hypercache.listpack import OVERHEAD, fits_again, outgrows, string_size
 
 # Chunks read at first, and at most, on the way to a position.
 _FIRST_STEP: Final = 2
 _LONGEST_STEP: Final = 64
-# No listpack of a list grows beyond, if its limit is a number of elements.
-_SAFE_BYTES: Final = 8192
 _PACKED: Final = Struct(">Q")
 #: The extra of an empty list's record.
 EMPTY_LIST: Final = _PACKED.pack(0)
@@ -344,11 +342,7 @@ class KVList(ListValue):
         if handle.record.encoding == COMPACT:
             limit = handle.store.limits.list_size
             size = OVERHEAD + packed + len(element)
-            if limit < 0:
-                fit = size <= _bytes_limit(limit)
-            else:
-                fit = size <= _SAFE_BYTES and handle.record.length < max(limit, 1)
-            if not fit:
+            if outgrows(limit, size, handle.record.length + 1):
                 handle.set_encoding(WIDE)
         handle.set_extra(_PACKED.pack(packed + string_size(element)))
 
@@ -359,19 +353,10 @@ class KVList(ListValue):
         handle.set_extra(_PACKED.pack(packed))
         if handle.record.encoding == WIDE:
             limit = handle.store.limits.list_size
-            if limit < 0:
-                fit = OVERHEAD + packed <= _bytes_limit(limit) // 2
-            else:
-                fit = length <= limit // 2
-            if fit:
+            if fits_again(limit, OVERHEAD + packed, length):
                 handle.set_encoding(COMPACT)
 
 
 def packed_size(record: Record) -> i64:
     """What a list's elements take in a listpack, as its record says."""
     return int(_PACKED.unpack(record.extra)[0])
-
-
-def _bytes_limit(limit: i64) -> i64:
-    """The bytes that a list-max-listpack-size of -1 to -5 stands for: 4 to 64 KB."""
-    return 2048 << (-limit if limit > -5 else 5)
