@@ -64,10 +64,19 @@ def digest_value(entry: Entry, digest: bytes = NOTHING) -> bytes:
         digest = _digest_entries(value, chain(digest, _kind(STREAM)))
     else:
         assert isinstance(value, HashValue)
-        digest = chain(digest, _kind(HASH))
-        for field, content in value.items():
-            digest = add(digest, chain(chain(NOTHING, field), content))
+        digest = _digest_fields(value, chain(digest, _kind(HASH)))
     return digest if entry.expire == NO_EXPIRE else add(digest, b"!!expire!!")
+
+
+def _digest_fields(fields: HashValue, digest: bytes) -> bytes:
+    """Mix the fields of a hash into a digest, and which of them have a deadline (Redis 7.4)."""
+    has_deadlines = fields.next_deadline() != NO_EXPIRE
+    for field, content in fields.items():
+        part = chain(chain(NOTHING, field), content)
+        if has_deadlines and fields.deadline(field) != NO_EXPIRE:
+            part = add(part, b"!!hexpire!!")
+        digest = add(digest, part)
+    return digest
 
 
 def _digest_entries(stream: StreamValue, digest: bytes) -> bytes:

@@ -363,3 +363,15 @@ def test_a_watched_hash_breaks_when_a_field_expires(harness: EngineHarness) -> N
     watcher.command("WATCH", "h")
     run(harness, "HLEN h")
     assert outcome(watcher) == ["PONG"]
+
+
+def test_a_digest_tells_whether_fields_expire(harness: EngineHarness) -> None:
+    run(harness, "HSET h f 1 g 2")
+    plain = run(harness, "DEBUG DIGEST-VALUE h")
+    digests = [plain]
+    for field in ("f", "g"):
+        run(harness, f"HEXPIRE h 10 FIELDS 1 {field}")
+        digests.append(run(harness, "DEBUG DIGEST-VALUE h"))
+    assert len({str(digest) for digest in digests}) == 3
+    run(harness, "HPERSIST h FIELDS 2 f g")
+    assert run(harness, "DEBUG DIGEST-VALUE h") == plain
