@@ -4,7 +4,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hypercache.backend import Entry, StringValue
+from hypercache.backend import StringValue
 from hypercache.commands.arguments import MAX_I64, SYNTAX_ERROR, parse_integer
 from hypercache.commands.bitmaps import OFFSET_ERROR, parse_offset
 from hypercache.engine.command import command
@@ -44,9 +44,12 @@ class Field:
         self.high: int = self.mask >> 1 if signed else self.mask
         self.low: int = -self.high - 1 if signed else 0
 
+    def padded(self, data: bytes) -> bytes:
+        """All bytes in which it lies: those beyond the end of the string count as zeros."""
+        return data.ljust(self.stop - self.start, b"\0")
+
     def decode(self, data: bytes) -> int:
-        """The integer, from its bytes; those beyond the end of the string count as zeros."""
-        data = data.ljust(self.stop - self.start, b"\0")
+        """The integer, from its bytes."""
         return self.wrap(int.from_bytes(data, "big") >> int(self.shift))
 
     def encode(self, data: bytes, value: int) -> bytes:
@@ -183,25 +186,27 @@ def bitfield(context: Context, args: list[bytes]) -> Reply:
     if stop == 0:
         return read_fields(context.db, args[1], operations)
     value = context.db.edit_string(args[1], SETBIT)
-    if value.length() < stop:
-        value.write(stop - 1, b"\0")
+    # Where the string grows, each operation counts as a change, as in Redis.
+    grows = value.length() < stop
     replies: list[object] = []
     for operation in operations:
-        replies.append(execute(value, operation))
+        replies.append(execute(value, operation, grows))
+    if value.length() < stop:
+        value.write(stop - 1, b"\0")
     return replies
 
 
-def execute(value: StringValue, operation: Operation) -> int | None:
-    """Execute one operation on a string that is long enough for it to write; what it answers."""
+def execute(value: StringValue, operation: Operation, always: bool) -> int | None:
+    """Execute one operation, which writes if something changes, or ``always``; what it answers."""
     field = operation.field
-    data = value.read(field.start, field.stop)
+    data = field.padded(value.read(field.start, field.stop))
     old = field.decode(data)
     if operation.action == _GET:
         return old
     new = operation.result(old)
     if new is None:
         return None
-    if new != old:
+    if always or new != old:
         value.write(field.start, field.encode(data, new))
     return new if operation.action == _INCRBY else old
 
@@ -213,13 +218,10 @@ def read_fields(db: Keyspace, key: bytes, operations: list[Operation]) -> list[o
         db.text_length(entry)  # raises for what is no string, whatever the operations
     replies: list[object] = []
     for operation in operations:
-        replies.append(operation.field.decode(field_bytes(db, entry, operation.field)))
+        field = operation.field
+        data = b"" if entry is None else db.part(entry, field.start, field.stop)
+        replies.append(field.decode(field.padded(data)))
     return replies
-
-
-def field_bytes(db: Keyspace, entry: Entry | None, field: Field) -> bytes:
-    """The bytes in which a field lies, as far as the string goes."""
-    return b"" if entry is None else db.part(entry, field.start, field.stop)
 
 
 @command(

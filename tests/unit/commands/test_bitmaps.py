@@ -90,6 +90,25 @@ def test_setbit_on_a_long_string_is_quick(harness: EngineHarness) -> None:
     assert harness.engine.keyspaces[0].store.memory() - memory < 2 << 20
 
 
+def test_changes_are_counted(harness: EngineHarness) -> None:
+    """rdb_changes_since_last_save: Redis counts the fields that change, or all as it grows."""
+
+    def counted(*words: str) -> int:
+        before = harness.engine.changes.dirty
+        harness.command(*words)
+        return harness.engine.changes.dirty - before
+
+    assert counted("SETBIT", "k", "0", "0") == 1
+    assert counted("SETBIT", "k", "0", "0") == 0
+    assert counted("SETBIT", "k", "100", "0") == 1
+    assert counted("BITFIELD", "k", "SET", "u8", "0", "0", "SET", "u8", "8", "1") == 1
+    assert counted("BITFIELD", "k", "SET", "u8", "200", "0", "SET", "u8", "0", "0") == 2
+    assert counted("BITFIELD", "k", "SET", "u8", "200", "0", "SET", "u8", "0", "0") == 0
+    assert counted("BITFIELD", "k", "OVERFLOW", "FAIL", "INCRBY", "u8", "0", "256") == 0
+    assert counted("PFADD", "h") == 1
+    assert counted("PFADD", "h") == 0
+
+
 def test_events(harness: EngineHarness) -> None:
     assert observe(
         harness,
