@@ -25,6 +25,8 @@ from hypercache.keyspace.layout import COMPACT, WIDE, ZSET_MEMBER, Namer, after
 
 # So near an end the elements are counted singly.
 _NEAR: Final[i64] = 16
+# Up to so many elements may come in one step of a scan.
+_AT_ONCE: Final[i64] = 128
 # Behind all labels.
 _LAST: Final = b"\xff" * LABEL
 
@@ -193,6 +195,8 @@ class KVZSet(ZSetValue):
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, float]]]:
         length = self.handle.use().length
+        if length <= _AT_ONCE and self.handle.record.encoding == COMPACT:
+            return 0, list(self.items())  # by score, as Redis does with what is compact
         following, pairs = scan_names(self.handle.kv, self._members, length, cursor, count)
         skipped = len(self._members)
         return following, [decode_member(key[skipped:], raw) for key, raw in pairs]
