@@ -366,6 +366,7 @@ def test_a_watched_hash_breaks_when_a_field_expires(harness: EngineHarness) -> N
 
 
 def test_a_digest_tells_whether_fields_expire(harness: EngineHarness) -> None:
+    harness.engine.protected_commands["DEBUG"] = "yes"
     run(harness, "HSET h f 1 g 2")
     plain = run(harness, "DEBUG DIGEST-VALUE h")
     digests = [plain]
