@@ -11,26 +11,14 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hypercache_memory.chunks import (
-    Chunk,
-    blocks,
-    count_of,
-    extend,
-    item_at,
-    items_of,
-    joined,
-    may_hold,
-    memory_of,
-    needle,
-    part,
-    seal,
-)
+from hypercache_memory.chunk_list import ChunkList
+from hypercache_memory.chunks import blocks, needle
 from hypercache_memory.sizes import bytes_block
 
-#: Strings that go to the chunks, or come from them, at a time; a chunk has four times as many.
+#: Strings that go to the chunks, or come from them, at a time.
 BATCH: Final[i64] = 32
-# The row object and its three lists.
-_ROW_BYTES: Final[i64] = 96 + 3 * 64
+# The row object and its two lists.
+_FIXED_BYTES: Final[i64] = 80 + 2 * 64
 
 
 class Row:
@@ -44,16 +32,14 @@ class Row:
         self._batch = batch
         self._left: list[bytes] = []
         self._right = items
-        # Chunks begin at `_head`: what lies before is room for more on the left.
-        self._chunks: list[Chunk] = []
-        self._head: i64 = 0
-        # Bytes of all strings and chunks.
+        self._inner = ChunkList(batch)
+        # Bytes of the strings at both ends.
         self._content: i64 = blocks(items)
 
     def memory(self) -> i64:
         """Bytes that the row takes, its strings included."""
-        pointers: i64 = len(self._left) + len(self._right) + len(self._chunks)
-        return _ROW_BYTES + pointers * 9 + self._content
+        pointers: i64 = len(self._left) + len(self._right)
+        return _FIXED_BYTES + pointers * 9 + self._content + self._inner.memory()
 
     # Both ends -----------------------------------------------------------------------------
 
@@ -104,19 +90,7 @@ class Row:
             del left[:batch]
             items.reverse()
             self._content -= blocks(items)
-            chunk = seal(items)
-            if self._count() > 0 and self._can_join(chunk, self._chunks[self._head]):
-                first = self._chunks[self._head]
-                self._content -= memory_of(first)
-                chunk = joined(chunk, first)
-                self._chunks[self._head] = chunk
-            else:
-                if self._head == 0:
-                    self._head = len(self._chunks) // 4 + 4
-                    self._chunks[:0] = [b""] * self._head
-                self._head -= 1
-                self._chunks[self._head] = chunk
-            self._content += memory_of(chunk)
+            self._inner.push_left(items)
 
     def _spill_right(self) -> None:
         """Hand the inner batches of the right end to the chunks."""
@@ -126,238 +100,98 @@ class Row:
             items = right[:batch]
             del right[:batch]
             self._content -= blocks(items)
-            chunk = seal(items)
-            if self._count() > 0 and self._can_join(self._chunks[-1], chunk):
-                last = self._chunks[-1]
-                self._content -= memory_of(last)
-                chunk = joined(last, chunk)
-                self._chunks[-1] = chunk
-            else:
-                self._chunks.append(chunk)
-            self._content += memory_of(chunk)
+            self._inner.push_right(items)
 
     def _refill_left(self) -> None:
-        """Take what the left end lacks from the first chunk, or from the right end."""
-        if self._count() == 0:
+        """Take what the left end lacks from the chunks, or half of the right end."""
+        if self._inner.length == 0:
             half = (len(self._right) + 1) // 2
             items = self._right[:half]
             del self._right[:half]
         else:
-            chunk = self._chunks[self._head]
-            count = min(self._batch, count_of(chunk))
-            items = []
-            extend(items, chunk, 0, count)
-            self._shorten(self._head, chunk, count, count_of(chunk))
+            items = self._inner.take_left()
             self._content += blocks(items)
         items.reverse()
         self._left.extend(items)
 
     def _refill_right(self) -> None:
-        """Take what the right end lacks from the last chunk, or from the left end."""
-        if self._count() == 0:
+        """Take what the right end lacks from the chunks, or half of the left end."""
+        if self._inner.length == 0:
             half = (len(self._left) + 1) // 2
             items = self._left[:half]
             del self._left[:half]
             items.reverse()
         else:
-            last: i64 = len(self._chunks) - 1
-            chunk = self._chunks[last]
-            start = max(count_of(chunk) - self._batch, 0)
-            items = []
-            extend(items, chunk, start, count_of(chunk))
-            self._shorten(last, chunk, 0, start)
+            items = self._inner.take_right()
             self._content += blocks(items)
         self._right.extend(items)
 
-    def _shorten(self, place: i64, chunk: Chunk, start: i64, stop: i64) -> None:
-        """Leave of a chunk at either end ``start <= i < stop``; drop it if that is nothing."""
-        self._content -= memory_of(chunk)
-        if start < stop:
-            rest = part(chunk, start, stop)
-            self._chunks[place] = rest
-            self._content += memory_of(rest)
-        elif place == self._head:
-            self._chunks[place] = b""
-            self._head += 1
-            if self._head * 2 > len(self._chunks) + 8:
-                del self._chunks[: self._head]
-                self._head = 0
-        else:
-            self._chunks.pop()
-
-    def _count(self) -> i64:
-        """Number of chunks."""
-        return len(self._chunks) - self._head
-
-    def _can_join(self, first: Chunk, second: Chunk) -> bool:
-        return count_of(first) + count_of(second) <= 4 * self._batch
-
     # Positions ------------------------------------------------------------------------------
-
-    def _inside(self) -> i64:
-        """Position of the first string behind those of the chunks."""
-        return self.length - len(self._right)
-
-    def _find(self, index: i64) -> tuple[i64, i64]:
-        """Where a position within the chunks is: the chunk's place, the position in it.
-
-        The end of all is the place behind the last chunk.
-        """
-        before: i64 = index - len(self._left)
-        behind: i64 = self._inside() - index
-        place: i64 = 0
-        if before <= behind:
-            place = self._head
-            while place < len(self._chunks):
-                count = count_of(self._chunks[place])
-                if before < count:
-                    break
-                before -= count
-                place += 1
-            return place, before
-        place = len(self._chunks)
-        while behind > 0:
-            place -= 1
-            behind -= count_of(self._chunks[place])
-        return place, -behind
 
     def get(self, index: i64) -> bytes:
         """The string at a position."""
         left: i64 = len(self._left)
         if index < left:
             return self._left[left - 1 - index]
-        inside = self._inside()
-        if index >= inside:
-            return self._right[index - inside]
-        place, at = self._find(index)
-        return item_at(self._chunks[place], at)
+        right = self.length - len(self._right)
+        return self._inner.get(index - left) if index < right else self._right[index - right]
 
     def set(self, index: i64, item: bytes) -> None:
         """Replace the string at a position."""
         left: i64 = len(self._left)
-        inside = self._inside()
-        if left <= index < inside:
-            place, at = self._find(index)
-            items = items_of(self._chunks[place])
-            items[at] = item
-            self._put(place, items)
+        right = self.length - len(self._right)
+        if left <= index < right:
+            self._inner.set(index - left, item)
             return
         self._content += bytes_block(len(item)) - bytes_block(len(self.get(index)))
         if index < left:
             self._left[left - 1 - index] = item
         else:
-            self._right[index - inside] = item
+            self._right[index - right] = item
 
     def insert(self, index: i64, item: bytes) -> None:
         """Put a string before the one at a position; ``length``: behind the last."""
         left: i64 = len(self._left)
-        inside = self._inside()
-        if left < index < inside:
-            place, at = self._find(index)
-            items = items_of(self._chunks[place])
-            items.insert(at, item)
-            self._put(place, items)
+        right = self.length - len(self._right)
+        if left < index < right:
+            self._inner.insert(index - left, item)
         else:
             self._content += bytes_block(len(item))
-            if index >= inside:
-                self._right.insert(index - inside, item)
+            if index >= right:
+                self._right.insert(index - right, item)
             else:
                 self._left.insert(left - index, item)
         self.length += 1
         self._spill_left()
         self._spill_right()
 
-    def _put(self, place: i64, items: list[bytes]) -> None:
-        """Put changed strings back in the place of a chunk: none, one, or two chunks."""
-        chunks: list[Chunk] = []
-        half: i64 = len(items)
-        if half > 4 * self._batch:
-            half //= 2
-            chunks.append(seal(items[half:]))
-            items = items[:half]
-        if items:
-            chunks.insert(0, seal(items))
-        self._content -= memory_of(self._chunks[place])
-        for chunk in chunks:
-            self._content += memory_of(chunk)
-        self._chunks[place : place + 1] = chunks
-
     def range(self, start: i64, stop: i64) -> list[bytes]:
         """The strings at ``start <= i < stop``."""
         left: i64 = len(self._left)
-        inside = self._inside()
+        right = self.length - len(self._right)
         found: list[bytes] = []
         if start < left:
             found = self._left[max(left - stop, 0) : left - start]
             found.reverse()
-            start = left
-        if start < min(stop, inside):
-            place, at = self._find(start)
-            while start < stop and start < inside:
-                chunk = self._chunks[place]
-                end = min(count_of(chunk), at + stop - start)
-                extend(found, chunk, at, end)
-                start += end - at
-                place += 1
-                at = 0
-        if start < stop:
-            found.extend(self._right[start - inside : stop - inside])
+        self._inner.collect(found, max(start, left) - left, min(stop, right) - left)
+        if stop > right:
+            found.extend(self._right[max(start - right, 0) : stop - right])
         return found
 
     def remove_range(self, start: i64, stop: i64) -> None:
         """Remove the strings at ``start <= i < stop``."""
         left: i64 = len(self._left)
-        inside = self._inside()
-        if max(start, left) < min(stop, inside):
-            self._remove_chunks(max(start, left), min(stop, inside))
-        if stop > inside:
-            gone = self._right[max(start - inside, 0) : stop - inside]
-            del self._right[max(start - inside, 0) : stop - inside]
+        right = self.length - len(self._right)
+        self._inner.remove_range(max(start, left) - left, min(stop, right) - left)
+        if stop > right:
+            gone = self._right[max(start - right, 0) : stop - right]
+            del self._right[max(start - right, 0) : stop - right]
             self._content -= blocks(gone)
         if start < left:
             gone = self._left[max(left - stop, 0) : left - start]
             del self._left[max(left - stop, 0) : left - start]
             self._content -= blocks(gone)
         self.length -= stop - start
-
-    def _remove_chunks(self, start: i64, stop: i64) -> None:
-        """Remove positions that all lie within the chunks."""
-        first, at = self._find(start)
-        last, end = self._find(stop)
-        rest: list[Chunk] = [part(self._chunks[first], 0, at)]
-        if end > 0:
-            chunk = self._chunks[last]
-            rest.append(part(chunk, end, count_of(chunk)))
-            last += 1
-        for place in range(first, last):
-            self._content -= memory_of(self._chunks[place])
-        for chunk in rest:
-            self._content += memory_of(chunk)
-        self._chunks[first:last] = rest
-        self._tidy(max(first - 1, self._head), first + 3)
-
-    def _tidy(self, start: i64, stop: i64) -> None:
-        """Join neighbours of which one is small, and drop empty chunks, within these places."""
-        place = start
-        stop = min(stop, len(self._chunks))
-        tidied: list[Chunk] = []
-        while place < stop:
-            chunk = self._chunks[place]
-            place += 1
-            if tidied and self._belong_together(tidied[-1], chunk):
-                before = tidied.pop()
-                self._content -= memory_of(before) + memory_of(chunk)
-                chunk = joined(before, chunk)
-                self._content += memory_of(chunk)
-            if count_of(chunk) > 0:
-                tidied.append(chunk)
-            else:
-                self._content -= memory_of(chunk)
-        self._chunks[start:stop] = tidied
-
-    def _belong_together(self, first: Chunk, second: Chunk) -> bool:
-        smaller = min(count_of(first), count_of(second))
-        return smaller < self._batch and self._can_join(first, second)
 
     # Equal strings ----------------------------------------------------------------------------
 
@@ -367,27 +201,24 @@ class Row:
             items = self._left[:]
             items.reverse()
             return items
-        if segment > self._count():
+        if segment > self._inner.count():
             return self._right[:]
-        return items_of(self._chunks[self._head + segment - 1])
+        return self._inner.items(segment - 1)
 
     def _lacks(self, segment: i64, item: bytes, packed_item: bytes) -> i64:
         """Number of strings in a chunk that certainly lacks a string; else, and at the ends, 0."""
-        if segment == 0 or segment > self._count():
+        if segment == 0 or segment > self._inner.count():
             return 0
-        chunk = self._chunks[self._head + segment - 1]
-        return 0 if may_hold(chunk, item, packed_item) else count_of(chunk)
+        return self._inner.lacks(segment - 1, item, packed_item)
 
     def find(self, item: bytes, skip: i64, count: i64, depth: i64, backwards: bool) -> list[int]:
         """Positions of equal strings, as `ListValue.find` has it."""
         found: list[int] = []
-        if count == 0:
-            return found
         packed_item = needle(item)
-        segments = self._count() + 2
+        segments = self._inner.count() + 2
         seen: i64 = 0
         step: i64 = 0
-        while step < segments and seen < depth:
+        while step < segments and seen < depth and len(found) < count:
             segment = segments - 1 - step if backwards else step
             step += 1
             passed = self._lacks(segment, item, packed_item)
@@ -398,22 +229,20 @@ class Row:
             if backwards:
                 items.reverse()
             for each in items:
-                if seen >= depth:
+                if seen >= depth or len(found) >= count:
                     break
                 if each == item:
                     if skip > 0:
                         skip -= 1
                     else:
                         found.append(self.length - 1 - seen if backwards else seen)
-                        if len(found) == count:
-                            return found
                 seen += 1
         return found
 
     def remove(self, item: bytes, limit: i64, backwards: bool) -> i64:
         """Remove up to ``limit`` equal strings; how many."""
         packed_item = needle(item)
-        segments = self._count() + 2
+        segments = self._inner.count() + 2
         removed: i64 = 0
         step: i64 = 0
         while step < segments and removed < limit:
@@ -428,23 +257,20 @@ class Row:
                 removed += gone
         self.length -= removed
         if removed > 0:
-            self._tidy(self._head, len(self._chunks))
+            self._inner.tidy()
         return removed
 
     def _replace(self, segment: i64, items: list[bytes]) -> None:
-        """Put the strings of a segment back, some of which are gone; a chunk may become empty."""
+        """Put the strings of a segment back, some of which have gone."""
         if segment == 0:
             self._content += blocks(items) - blocks(self._left)
             items.reverse()
             self._left = items
-        elif segment > self._count():
+        elif segment > self._inner.count():
             self._content += blocks(items) - blocks(self._right)
             self._right = items
         else:
-            place = self._head + segment - 1
-            chunk = seal(items)
-            self._content += memory_of(chunk) - memory_of(self._chunks[place])
-            self._chunks[place] = chunk
+            self._inner.replace(segment - 1, items)
 
     # All of it ---------------------------------------------------------------------------------
 
@@ -454,44 +280,32 @@ class Row:
         twin.length = self.length
         twin._left = self._left[:]
         twin._right = self._right[:]
-        twin._chunks = self._chunks[self._head :]
+        twin._inner = self._inner.copy()
         twin._content = self._content
         return twin
 
+    def shed(self, budget: i64) -> i64:
+        """Free about ``budget`` strings; how many."""
+        freed: i64 = len(self._left) + len(self._right)
+        self._left = []
+        self._right = []
+        while freed < budget and self._inner.length > 0:
+            freed += self._inner.shed()
+        self.length -= freed
+        return freed
+
     def check(self) -> list[str]:
         """What is inconsistent, in words."""
-        wrong: list[str] = []
-        chunks = self._chunks[self._head :]
-        length: i64 = len(self._left) + len(self._right)
-        used: i64 = blocks(self._left) + blocks(self._right)
-        for chunk in chunks:
-            length += count_of(chunk)
-            used += memory_of(chunk)
-            if not 1 <= count_of(chunk) <= 4 * self._batch:
-                wrong.append(f"a chunk has {count_of(chunk)} strings")
+        wrong = self._inner.check()
+        length = self._inner.length + len(self._left) + len(self._right)
+        used = blocks(self._left) + blocks(self._right)
         if length != self.length:
             wrong.append(f"{self.length} strings are counted, {length} are there")
         if used != self._content:
-            wrong.append(f"{self._content} bytes are accounted, {used} are there")
+            wrong.append(f"{self._content} bytes are accounted at the ends, {used} are there")
         if max(len(self._left), len(self._right)) >= 2 * self._batch:
             wrong.append("an end has not handed its inner strings to the chunks")
         return wrong
-
-    def shed(self, budget: i64) -> i64:
-        """Free about ``budget`` strings from the right; how many."""
-        freed: i64 = 0
-        while freed < budget and self.length > 0:
-            count: i64 = len(self._right)
-            if count > 0:
-                self._right = []
-            elif self._count() > 0:
-                count = count_of(self._chunks.pop())
-            else:
-                count = len(self._left)
-                self._left = []
-            freed += count
-            self.length -= count
-        return freed
 
 
 def without(items: list[bytes], item: bytes, limit: i64, backwards: bool) -> i64:

@@ -246,9 +246,9 @@ def test_memory_is_what_the_objects_take() -> None:
         for _ in range(400):
             row.push_right(b"e" * length)
         strings = [*row._left, *row._right]
-        for chunk in row._chunks:
+        for chunk in row._inner._chunks:
             strings += [chunk] if isinstance(chunk, bytes) else chunk
-        seen = sum(map(sys.getsizeof, [*strings, row._left, row._right, row._chunks]))
+        seen = sum(map(sys.getsizeof, [*strings, row._left, row._right, row._inner._chunks]))
         assert seen <= row.memory() <= seen * 1.15 + 300
 
 
