@@ -16,7 +16,8 @@ from tests.machine.machine import UNFRUITFUL, play_bounded, registry, soak
 from tests.machine.script import Script
 
 REGISTRY = registry()
-SCRIPT = Script(REGISTRY.every(), {})
+#: How much a trim takes off that need not be exact is each backend's own affair.
+SCRIPT = Script(REGISTRY.every(), {b"xadd": {b"~"}, b"xtrim": {b"~"}})
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def duel(harnesses: tuple[EngineHarness, EngineHarness]) -> Duel:
 
 
 def test_backends_answer_the_same(duel: Duel) -> None:
-    play_bounded(duel, SCRIPT, examples=25, sequences=40)
+    play_bounded(duel, SCRIPT, examples=10, sequences=12)
     fruitless = [each.name for each in SCRIPT.commands if not duel.account.fruitful[each.name]]
     assert sorted(set(fruitless) - set(UNFRUITFUL)) == [], "never did anything: tests/machine"
 

@@ -14,7 +14,7 @@ import pytest
 from hypercache.testing.server import ServerProcess
 from tests.machine.duel import Duel, SocketSide
 from tests.machine.machine import UNFRUITFUL, play_bounded, registry, soak
-from tests.machine.peers import OLDER, TARGET, unknown, version
+from tests.machine.peers import TARGET, unknown, version
 from tests.machine.script import LEFT_OUT, Script, is_exercised
 
 REGISTRY = registry()
@@ -22,9 +22,8 @@ REGISTRY = registry()
 
 @pytest.fixture
 def duel(server: ServerProcess, peer: ServerProcess) -> Iterator[Duel]:
-    older = version(peer) < TARGET
     ours, theirs = SocketSide(server), SocketSide(peer)
-    yield Duel(REGISTRY, ours, theirs, tolerated=OLDER if older else (), spells_alike=not older)
+    yield Duel(REGISTRY, ours, theirs, older=version(peer) < TARGET)
     ours.close()
     theirs.close()
 

@@ -32,13 +32,19 @@ MULTI: Final[Request] = (b"MULTI",)
 EXEC: Final[Request] = (b"EXEC",)
 
 #: Data commands that are never sent, and why not.
-LEFT_OUT: Final[dict[bytes, str]] = {}
+LEFT_OUT: Final[dict[bytes, str]] = {
+    b"pfselftest": "takes seconds",
+}
 
 #: Something under the keys: a sequence begins with it, for most commands need a key.
 FURNITURE: Final[tuple[Unit, ...]] = (
     ((b"MSET", b"str:1", b"10", b"str:2", b"hello", b"str:3", b"3.5"),),
     ((b"DEL", b"hash:1"), (b"HSET", b"hash:1", b"f1", b"1", b"f2", b"two", b"f3", b"3.5")),
-    ((b"DEL", b"hash:2"), (b"HSET", b"hash:2", b"f1", b"b", b"", b"empty")),
+    (
+        (b"DEL", b"hash:2"),
+        (b"HSET", b"hash:2", b"f1", b"b", b"", b"empty"),
+        (b"PEXPIREAT", b"hash:2", b"4102444800000"),
+    ),
     ((b"DEL", b"list:1"), (b"RPUSH", b"list:1", b"3", b"1", b"2", b"1")),
     ((b"DEL", b"list:2"), (b"RPUSH", b"list:2", b"a", b"hello", b"b", b"a", b"")),
     ((b"DEL", b"set:1"), (b"SADD", b"set:1", b"1", b"2", b"3")),
@@ -70,6 +76,7 @@ FURNITURE: Final[tuple[Unit, ...]] = (
     ),
     ((b"DEL", b"bits:1"), (b"SETBIT", b"bits:1", b"7", b"1")),
     ((b"DEL", b"bits:2"), (b"SETBIT", b"bits:2", b"100", b"1")),
+    ((b"SET", b"str:2", b"hello", b"EX", b"100000"),),
     ((b"DEL", b"hll:1"), (b"PFADD", b"hll:1", b"a", b"b", b"c")),
     ((b"DEL", b"hll:2"), (b"PFADD", b"hll:2", b"c", b"d")),
 )
@@ -123,11 +130,9 @@ class Script:
             if is_exercised(each) and b"" not in unknown.get(each.name, set())
         ]
         self._unknown = unknown
-        self._calls = [
-            Calls(each, words_for(each))
-            for each in self.commands
-            for _ in range(2 if each.declaration.group == "stream" else 1)
-        ]
+        self.calls = [Calls(each, words_for(each)) for each in self.commands]
+        streams = [each for each in self.calls if each.command.declaration.group == "stream"]
+        self._calls = self.calls + streams
         names = {each.name.partition(b"|")[0].upper() for each in self.commands}
         self.furniture = [
             unit for unit in FURNITURE if all(request[0] in names for request in unit)
@@ -154,13 +159,20 @@ class Script:
 
     def _call(self, tape: Tape) -> Unit:
         """A call of some command."""
-        calls = tape.pick(self._calls)
+        return self.call(tape.pick(self._calls), tape)
+
+    def call(self, calls: Calls, tape: Tape) -> Unit:
+        """A call of a command, with what it needs before and after; empty if it will not do."""
         request = tuple(calls.draw(tape))
         words = [word.upper() for word in request]
         unknown = self._unknown.get(calls.command.name, set())
         if not unknown.isdisjoint(words) or _is_arbitrary(words):
             return ()
         request += _whole(words)
+        if _is_lexical(words):
+            return (*_LEXICON, _of_lexicon(request))
+        if words[0].startswith(b"SORT"):
+            return _of_copy(request)
         return (MULTI, request, EXEC) if _may_wait(calls.command, request) else (request,)
 
 
@@ -190,6 +202,36 @@ def _is_arbitrary(words: list[bytes]) -> bool:
 def _whole(words: list[bytes]) -> tuple[bytes, ...]:
     """What makes a scan one of everything: how many steps it takes is each server's own affair."""
     return (b"COUNT", b"1000") if words[0] in SCANS and b"COUNT" not in words else ()
+
+
+#: Members of one score: only among them ranges by name are certain.
+_LEXICON: Final[Unit] = (
+    (b"DEL", b"lexicon"),
+    (
+        b"ZADD",
+        b"lexicon",
+        *(word for name in (b"a", b"b", b"c", b"d", b"") for word in (b"0", name)),
+    ),
+)
+
+
+def _is_lexical(words: list[bytes]) -> bool:
+    """Whether it asks for a range by name."""
+    by_name = words[0].startswith(b"Z") and words[0].endswith((b"BYLEX", b"LEXCOUNT"))
+    return by_name or (words[0].startswith(b"ZRANGE") and b"BYLEX" in words)
+
+
+def _of_lexicon(request: Request) -> Request:
+    """The same request of the key whose members have one score."""
+    place = 2 if request[0].upper() == b"ZRANGESTORE" else 1
+    return (*request[:place], b"lexicon", *request[place + 1 :])
+
+
+def _of_copy(request: Request) -> Unit:
+    """A SORT of a copy: Redis leaves a sorted set that was sorted in another encoding."""
+    copy = b"to sort"
+    before = ((b"DEL", copy), (b"COPY", *request[1:2], copy))
+    return (*before, (*request[:1], copy, *request[2:]), (b"DEL", copy))
 
 
 def _may_wait(command: Command, request: Request) -> bool:

@@ -204,6 +204,7 @@ _BY_COMMAND: Final[dict[bytes, dict[str, Pool]]] = {
     b"hscan": _SCANS,
     b"sscan": _SCANS,
     b"zscan": _SCANS,
+    b"pfdebug": {"subcommand": (b"GETREG", b"DECODE", b"encoding", b"ToDense", b"x")},
     b"xadd": {"id": mostly(IDS, (b"2-*", b"0-0", b"x", b"1-1-1", b"-1"))},
 }
 
