@@ -150,10 +150,10 @@ def geohash(context: Context, args: list[bytes]) -> Reply:
 )
 def geodist(context: Context, args: list[bytes]) -> Reply:
     unit = 1.0
+    if len(args) > 5:
+        raise ErrorReply(SYNTAX_ERROR)
     if len(args) > 4:
         unit = parse_unit(args[4])
-        if len(args) > 5:
-            raise ErrorReply(SYNTAX_ERROR)
     points = view_zset(context, args[1])
     if points is None:
         return None
