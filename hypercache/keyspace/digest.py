@@ -10,6 +10,7 @@ from typing import Final
 
 from hypercache.backend import (
     HASH,
+    LIST,
     NO_EXPIRE,
     SET,
     STREAM,
@@ -18,6 +19,7 @@ from hypercache.backend import (
     Database,
     Entry,
     HashValue,
+    ListValue,
     SetValue,
     StreamValue,
     StringValue,
@@ -28,6 +30,8 @@ from hypercache.streams import MAX_ID, MIN_ID
 
 SIZE: Final = 20
 NOTHING: Final = bytes(SIZE)
+# Elements of a list that are taken out at a time.
+_SLICE: Final = 1024
 
 
 def add(digest: bytes, data: bytes) -> bytes:
@@ -52,6 +56,8 @@ def digest_value(entry: Entry, digest: bytes = NOTHING) -> bytes:
         digest = chain(chain(digest, _kind(STRING)), value)
     elif isinstance(value, StringValue):
         digest = chain(chain(digest, _kind(STRING)), value.read(0, value.length()))
+    elif isinstance(value, ListValue):
+        digest = _digest_elements(value, chain(digest, _kind(LIST)))
     elif isinstance(value, SetValue):
         digest = chain(digest, _kind(SET))
         for member in value.members():
@@ -76,6 +82,15 @@ def _digest_fields(fields: HashValue, digest: bytes) -> bytes:
         if has_deadlines and fields.deadline(field) != NO_EXPIRE:
             part = add(part, b"!!hexpire!!")
         digest = add(digest, part)
+    return digest
+
+
+def _digest_elements(elements: ListValue, digest: bytes) -> bytes:
+    """Mix the elements of a list into a digest, slice by slice."""
+    length = elements.length()
+    for start in range(0, length, _SLICE):
+        for element in elements.range(start, min(start + _SLICE, length)):
+            digest = chain(digest, element)
     return digest
 
 
