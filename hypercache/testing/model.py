@@ -1,10 +1,10 @@
 """What a backend should hold: plain Python, slow and plainly right."""
 
-from hypercache.backend import HASH, LIST, NO_EXPIRE, STRING
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING
 
 #: ``bytes``: a string that was put. ``bytearray``: one that is edited in place. ``dict``: a hash.
-#: ``list``: a list.
-Data = bytes | bytearray | dict[bytes, bytes] | list[bytes]
+#: ``list``: a list. ``set``: a set.
+Data = bytes | bytearray | dict[bytes, bytes] | list[bytes] | set[bytes]
 
 
 class Held:
@@ -22,11 +22,13 @@ class Held:
         """The number of the value's kind."""
         if isinstance(self.data, list):
             return LIST
+        if isinstance(self.data, set):
+            return SET
         return HASH if isinstance(self.data, dict) else STRING
 
     @property
     def length(self) -> int:
-        """Bytes of a string, fields of a hash, elements of a list."""
+        """Bytes of a string, fields of a hash, elements of a list, members of a set."""
         return len(self.data)
 
     @property
@@ -46,6 +48,8 @@ def empty(kind: int) -> Data:
     """The empty value that `Database.create` makes."""
     if kind == LIST:
         return []
+    if kind == SET:
+        return set()
     return {} if kind == HASH else bytearray()
 
 

@@ -12,6 +12,7 @@ from hypercache.backend import (
     Entry,
     HashValue,
     ListValue,
+    SetValue,
     StringValue,
     Value,
 )
@@ -413,6 +414,10 @@ class DatabaseTrial:
             return dict(pairs)
         if isinstance(value, ListValue):
             return value.range(0, value.length())
+        if isinstance(value, SetValue):
+            members = list(value.members())
+            trial.require(len(set(members)) == len(members), "members() has none twice", members)
+            return set(members)
         if not isinstance(value, StringValue):
             trial.fail(f"the value in {step} is a StringValue", type(value).__name__)
         text = value.read(0, value.length())

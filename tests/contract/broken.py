@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from hypercache.backend import NO_EXPIRE, STRING, Backend, Database, Entry
 from tests.contract.tiny import TinyBackend, TinyDatabase, TinyHash, TinyString
 from tests.contract.tiny_lists import BROKEN_LISTS, TinyList
+from tests.contract.tiny_sets import BROKEN_SETS, TinySet
 
 
 class OneDatabaseShort(TinyBackend):
@@ -472,9 +473,8 @@ class CutsWhatMovesFar(TinyDatabase):
 
 
 #: The rule that must find it, and what is broken: a backend, a database, or a value.
-Broken = (
-    type[TinyBackend] | type[TinyDatabase] | type[TinyHash] | type[TinyString] | type[TinyList]
-)
+BrokenValue = type[TinyHash] | type[TinyString] | type[TinyList] | type[TinySet]
+Broken = type[TinyBackend] | type[TinyDatabase] | BrokenValue
 BROKEN: tuple[tuple[str, Broken], ...] = (
     ("a_new_backend_is_empty", OneDatabaseShort),
     ("a_new_backend_is_empty", RaisesForAbsentKeys),
@@ -537,6 +537,7 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
     ("a_durable_backend_keeps_its_data", ReadsTheDirtyDisk),
     ("random_programs_agree_with_a_model", CutsWhatMovesFar),
     *BROKEN_LISTS,
+    *BROKEN_SETS,
 )
 
 
@@ -551,13 +552,13 @@ def build(broken: Broken, disk: list[dict[bytes, Entry]] | None = None) -> Backe
     return tiny
 
 
-def _database_type(
-    broken: type[TinyDatabase] | type[TinyHash] | type[TinyString] | type[TinyList],
-) -> type[TinyDatabase]:
+def _database_type(broken: type[TinyDatabase] | BrokenValue) -> type[TinyDatabase]:
     if issubclass(broken, TinyDatabase):
         return broken
     if issubclass(broken, TinyHash):
         return type("BrokenHashes", (TinyDatabase,), {"hash_type": broken})
     if issubclass(broken, TinyList):
         return type("BrokenLists", (TinyDatabase,), {"list_type": broken})
+    if issubclass(broken, TinySet):
+        return type("BrokenSets", (TinyDatabase,), {"set_type": broken})
     return type("BrokenStrings", (TinyDatabase,), {"string_type": broken})

@@ -12,6 +12,7 @@ from hypercache.backend import (
     HASH,
     LIST,
     NO_EXPIRE,
+    SET,
     STRING,
     Backend,
     BackendError,
@@ -22,6 +23,7 @@ from hypercache.backend import (
     Value,
 )
 from tests.contract.tiny_lists import TinyList
+from tests.contract.tiny_sets import TinySet
 
 PER_KEY = 50
 
@@ -131,7 +133,7 @@ def twin(value: object) -> object:
         return copy
     if isinstance(value, TinyString):
         return type(value)(bytes(value.data))
-    if isinstance(value, TinyList):
+    if isinstance(value, TinyList | TinySet):
         return value.twin()
     return value
 
@@ -145,6 +147,7 @@ class TinyDatabase(Database):
     hash_type = TinyHash
     string_type = TinyString
     list_type = TinyList
+    set_type = TinySet
 
     def __init__(self, backend: "TinyBackend", index: int) -> None:
         self.backend = backend
@@ -164,6 +167,8 @@ class TinyDatabase(Database):
     def create(self, key: bytes, kind: int) -> Entry:
         if kind == LIST:
             return self.store(key, self.list_type(self.backend.limits), NO_EXPIRE)
+        if kind == SET:
+            return self.store(key, self.set_type(self.backend.limits), NO_EXPIRE)
         value = self.hash_type() if kind == HASH else self.string_type()
         return self.store(key, value, NO_EXPIRE)
 
