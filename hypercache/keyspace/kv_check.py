@@ -1,11 +1,16 @@
 # mypyc: interpreted
 """Whether what a `KVBackend` stored is consistent; for `Database.check`, so not fast."""
 
+import struct
+
 from hypercache.backend import NO_EXPIRE
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_check_values import ValueAudit, walk
 from hypercache.keyspace.kv_store import OBJECT_PREFIXES, Store
 from hypercache.keyspace.kv_tally import Tally
+
+# What comes of reading bytes that were not written so.
+UNREADABLE = (struct.error, IndexError, ValueError)
 
 
 def inconsistencies(store: Store, tally: Tally, namer: layout.Namer) -> list[str]:
@@ -35,7 +40,7 @@ class _Audit:
         for place, raw in walk(self.store.kv, prefix):
             self.size += 1
             self.used += len(place) + len(raw) + overhead
-            self._record(place[len(prefix) :], layout.decode(raw))
+            self._record(place[len(prefix) :], raw)
         self._index(tally.deadlines, overhead)
         self._index(tally.field_deadlines, overhead)
         self._compare("keys", tally.size, self.size)
@@ -47,7 +52,13 @@ class _Audit:
         if counted != found:
             self.wrong.append(f"database {self.tally.index} counts {counted} {what}, has {found}")
 
-    def _record(self, name: bytes, record: layout.Record) -> None:
+    def _record(self, name: bytes, raw: bytes) -> None:
+        try:
+            self._value(name, layout.decode(raw))
+        except UNREADABLE as error:
+            self.wrong.append(f"{name!r} cannot be read: {error}")
+
+    def _value(self, name: bytes, record: layout.Record) -> None:
         self.volatile += record.expire != NO_EXPIRE
         for index, deadline in (
             (self.tally.deadlines, record.expire),
@@ -65,13 +76,12 @@ class _Audit:
 
     def _index(self, prefix: bytes, overhead: int) -> None:
         """Compare an index of deadlines with the records."""
-        for key, _ in walk(self.store.kv, prefix):
-            self.used += len(key) + overhead
+        for key, value in walk(self.store.kv, prefix):
+            self.used += len(key) + len(value) + overhead
             name = key[len(prefix) + 8 :]
-            raw = self.store.kv.get(self.tally.records + name)
+            record = _readable(self.store.kv.get(self.tally.records + name))
             due = NO_EXPIRE
-            if raw is not None:
-                record = layout.decode(raw)
+            if record is not None:
                 fields = prefix == self.tally.field_deadlines
                 due = layout.noted_deadline(record) if fields else record.expire
             if due == NO_EXPIRE or layout.deadline_key(due, name) != key[len(prefix) :]:
@@ -96,8 +106,8 @@ def _orphans(store: Store) -> list[str]:
     for place, raw in walk(store.kv, layout.RECORD):
         if place[: 1 + layout.NUMBER] not in spaces:
             wrong.append(f"{place!r} lies in a space that no database uses")
-        record = layout.decode(raw)
-        if record.form != layout.INLINE:
+        record = _readable(raw)
+        if record is not None and record.form != layout.INLINE:
             known.add(layout.number(record.object))
     lost: set[bytes] = set()
     for prefix in OBJECT_PREFIXES:
@@ -107,3 +117,14 @@ def _orphans(store: Store) -> list[str]:
                 lost.add(number)
                 wrong.append(f"object {int.from_bytes(number, 'big')} belongs to no key")
     return wrong
+
+
+def _readable(raw: bytes | None) -> layout.Record | None:
+    """A record if it can be read with what belongs to it; what cannot is told elsewhere."""
+    try:
+        record = None if raw is None else layout.decode(raw)
+        if record is not None:
+            layout.noted_deadline(record)
+    except UNREADABLE:
+        return None
+    return record

@@ -80,15 +80,15 @@ class ValueAudit:
         if counted != found:
             self.wrong.append(f"counts {counted} {what}, has {found}")
 
-    def _names(self, prefix: bytes) -> set[bytes]:
-        """All names under a prefix, each that of what it stands for."""
-        names: set[bytes] = set()
+    def _names(self, prefix: bytes) -> dict[bytes, bytes]:
+        """All names under a prefix, and of what; each must be that of what it stands for."""
+        names: dict[bytes, bytes] = {}
         for key, raw in walk(self.kv, prefix):
             name = key[len(prefix) :]
             original = layout.decode_field(name, raw)[0]
             if self.namer.name(original) != name:
                 self.wrong.append(f"has {original!r} under another's name")
-            names.add(name)
+            names[name] = original
         return names
 
     def _fields(self) -> None:
@@ -96,16 +96,16 @@ class ValueAudit:
         self._compare("fields", self.record.length, len(names))
         deadlines = layout.FIELD_DEADLINE + self.number
         due = layout.FIELD_DUE + self.number
-        expected = set()
+        expected: dict[bytes, bytes] = {}
         earliest = NO_EXPIRE
         for key, raw in walk(self.kv, deadlines):
             name = key[len(deadlines) :]
-            expected.add(raw + name)
+            expected[raw + name] = names.get(name, b"") if layout.is_digest(name) else b""
             deadline = layout.decode_deadline(raw)
             earliest = deadline if earliest == NO_EXPIRE else min(earliest, deadline)
             if name not in names:
                 self.wrong.append(f"has a deadline for the field {name!r}, which is not there")
-        if expected != {key[len(due) :] for key, _ in walk(self.kv, due)}:
+        if expected != {key[len(due) :]: raw for key, raw in walk(self.kv, due)}:
             self.wrong.append("has an index of its fields' deadlines that differs from them")
         if earliest != layout.earliest_deadline(self.record):
             self.wrong.append("has another earliest deadline of its fields than it says")

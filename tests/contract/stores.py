@@ -60,7 +60,7 @@ def opened(kv: SortedDictKV, databases: int = 2) -> tuple[KVBackend, list[Databa
 def shown(stored: bytes) -> str:
     """Hexadecimal, runs of one byte counted."""
     text = stored.hex()
-    for byte in (b"v", b"k", b"f", b"\x00"):
-        for length in (5_000, 3_000, 904, 600):
+    for byte in (b"v", b"k", b"f", b"m", b"\x00"):
+        for length in (5_000, 3_000, 904, 600, 479):
             text = text.replace((byte * length).hex(), f"<{length} x {byte.hex()}>")
     return text
