@@ -13,11 +13,11 @@ from hypercache.testing import SortedDictKV
 from hypercache.testing.engine import EngineHarness
 from tests.machine.duel import Duel, EngineSide
 from tests.machine.machine import UNFRUITFUL, play_bounded, registry, soak
-from tests.machine.script import Script
+from tests.machine.script import Limits, Script
 
 REGISTRY = registry()
 #: How much a trim takes off that need not be exact is each backend's own affair.
-SCRIPT = Script(REGISTRY.every(), {b"xadd": {b"~"}, b"xtrim": {b"~"}})
+SCRIPT = Script(REGISTRY.every(), Limits(words={b"xadd": {b"~"}, b"xtrim": {b"~"}}))
 
 
 @pytest.fixture

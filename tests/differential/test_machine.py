@@ -14,7 +14,7 @@ import pytest
 from hypercache.testing.server import ServerProcess
 from tests.machine.duel import Duel, SocketSide
 from tests.machine.machine import UNFRUITFUL, play_bounded, registry, soak
-from tests.machine.peers import TARGET, unknown, version
+from tests.machine.peers import OLDER, OLDER_DIVERGES, TARGET, limits, version
 from tests.machine.script import LEFT_OUT, Script, is_exercised
 
 REGISTRY = registry()
@@ -32,7 +32,7 @@ def duel(server: ServerProcess, peer: ServerProcess) -> Iterator[Duel]:
 def script(peer: ServerProcess) -> Script:
     """Units of the commands and words that the peer knows."""
     commands = [each for each in REGISTRY.every() if is_exercised(each)]
-    return Script(commands, unknown(peer, commands))
+    return Script(commands, limits(peer, commands))
 
 
 def test_every_command_answers_as_redis_does(duel: Duel, script: Script) -> None:
@@ -46,6 +46,7 @@ def test_lists_name_commands_that_exist() -> None:
     known = {each.name for each in REGISTRY.every()}
     assert set(UNFRUITFUL) <= known
     assert set(LEFT_OUT) <= known
+    assert set(OLDER) | set(OLDER_DIVERGES) <= known
 
 
 @pytest.mark.soak

@@ -10,7 +10,7 @@ from typing import Final
 
 from hypercache.engine.command import Command
 from hypercache.testing.server import ServerProcess
-from tests.machine.script import tokens
+from tests.machine.script import Limits, tokens
 from tests.support.resp import connect, info
 
 #: The release whose behaviour is ours.
@@ -32,8 +32,6 @@ OLDER: Final[dict[bytes, str]] = {
     b"wait": _TIMEOUTS,
     b"lpos": "7.2 bounds RANK",
     b"object|encoding": "7.2 has compact forms for sets of words and for short lists",
-    b"zrank": "7.2 takes one word more",
-    b"zrevrank": "7.2 takes one word more",
     b"xgroup|createconsumer": _CONSUMERS,
     b"xinfo|consumers": _CONSUMERS,
     b"xinfo|groups": _CONSUMERS,
@@ -53,22 +51,24 @@ def version(server: ServerProcess) -> tuple[int, ...]:
         return tuple(int(part) for part in info(client, "server")["redis_version"].split("."))
 
 
-def unknown(server: ServerProcess, commands: Iterable[Command]) -> dict[bytes, set[bytes]]:
-    """By command, what must not be sent to a peer: words, or b"" for the command as a whole."""
+def limits(server: ServerProcess, commands: Iterable[Command]) -> Limits:
+    """What must not be sent to a peer, as far as these commands go."""
     peer = version(server)
     with connect(server) as client:
-        listed = client.call("COMMAND", "DOCS")
-    documented = _documented(listed)
-    found: dict[bytes, set[bytes]] = {}
+        docs, infos = client.pipeline(("COMMAND", "DOCS"), ("COMMAND",))
+    documented, lengths = _documented(docs), _longest(infos)
+    unknown: set[bytes] = set()
+    words: dict[bytes, set[bytes]] = {}
     for command in commands:
         known = documented.get(command.name)
-        diverges = peer < TARGET and command.name in OLDER_DIVERGES
-        if known is None or diverges:
-            found[command.name] = {b""}
+        if known is None or (peer < TARGET and command.name in OLDER_DIVERGES):
+            unknown.add(command.name)
         else:
-            words = tokens(command.declaration.arguments) - known
-            found[command.name] = words & _newer(command, peer)
-    return found
+            new = tokens(command.declaration.arguments) - known
+            words[command.name] = new & _newer(command, peer)
+            if command.maximum == lengths.get(command.name):
+                del lengths[command.name]
+    return Limits(frozenset(unknown), words, lengths)
 
 
 def _newer(command: Command, peer: tuple[int, ...]) -> set[bytes]:
@@ -101,3 +101,9 @@ def _after(key: bytes, fields: list[object]) -> set[bytes]:
             assert isinstance(following, bytes)
             found.add(following)
     return found
+
+
+def _longest(infos: object) -> dict[bytes, int]:
+    """From COMMAND (RESP2), the length of those calls that have but one."""
+    assert isinstance(infos, list)
+    return {info[0]: info[1] for info in infos if info[1] > 0}

@@ -6,6 +6,7 @@ elements (so that it changes its encoding), or change the database.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from hypercache.engine.command import BLOCKING, Command
@@ -119,17 +120,28 @@ def needs_both(request: Request) -> bool:
     return name in (b"SPOP", b"DUMP") or (name == b"XADD" and b"*" in request)
 
 
-class Script:
-    """Makes units for those of the commands that the peer knows as well."""
+@dataclass(frozen=True)
+class Limits:
+    """What must not be sent, by command: all of ``commands``, some ``words``, longer calls."""
 
-    def __init__(self, commands: Iterable[Command], unknown: Mapping[bytes, set[bytes]]) -> None:
-        """``unknown``: by command, tokens that the peer does not know; b"" for the command."""
+    commands: frozenset[bytes] = frozenset()
+    words: Mapping[bytes, set[bytes]] = field(default_factory=dict)
+    lengths: Mapping[bytes, int] = field(default_factory=dict)
+
+    def allow(self, name: bytes, words: list[bytes]) -> bool:
+        """Whether a call may be sent, whose words are in upper case."""
+        longest = self.lengths.get(name, len(words))
+        return len(words) <= longest and self.words.get(name, set()).isdisjoint(words)
+
+
+class Script:
+    """Makes units of the commands that the limits leave."""
+
+    def __init__(self, commands: Iterable[Command], limits: Limits) -> None:
         self.commands = [
-            each
-            for each in commands
-            if is_exercised(each) and b"" not in unknown.get(each.name, set())
+            each for each in commands if is_exercised(each) and each.name not in limits.commands
         ]
-        self._unknown = unknown
+        self._limits = limits
         self.calls = [Calls(each, words_for(each)) for each in self.commands]
         streams = [each for each in self.calls if each.command.declaration.group == "stream"]
         self._calls = self.calls + streams
@@ -165,8 +177,7 @@ class Script:
         """A call of a command, with what it needs before and after; empty if it will not do."""
         request = tuple(calls.draw(tape))
         words = [word.upper() for word in request]
-        unknown = self._unknown.get(calls.command.name, set())
-        if not unknown.isdisjoint(words) or _is_arbitrary(words):
+        if not self._limits.allow(calls.command.name, words) or _is_arbitrary(words):
             return ()
         request += _whole(words)
         if _is_lexical(words):
