@@ -14,6 +14,7 @@ from hypercache.backend import NO_EXPIRE
 from hypercache.commands.arguments import misused
 from hypercache.commands.dump import reload
 from hypercache.commands.objects import encoding_of
+from hypercache.config.text import parse_memory
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.session import Session
@@ -32,6 +33,10 @@ _WRONG_TYPE_NAME: Final = (
 _RELOAD_OPTIONS: Final = (
     "ERR DEBUG RELOAD only supports the MERGE option: there is no file to save to or load from"
 )
+_WRONG_THRESHOLD: Final = "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
+# 4 GB less 1 MB; more characters than these say more.
+_MAX_PACKED_THRESHOLD: Final = (1 << 32) - (1 << 20)
+_LONGEST_SIZE: Final = 16
 _BIG_NUMBER: Final = 1234567999999999999999999999999999999
 
 
@@ -105,6 +110,14 @@ def pause_cron(context: Context, args: list[bytes]) -> Reply:
 def is_set(word: bytes) -> bool:
     """Whether a switch is on: a number other than 0."""
     return (numbers.parse_integer(word) or 0) != 0
+
+
+def set_packed_threshold(context: Context, args: list[bytes]) -> Reply:
+    """Nothing depends on it: lists keep elements of any size in one way."""
+    size = parse_memory(printable(args[0][:_LONGEST_SIZE]))
+    if size is None or size > _MAX_PACKED_THRESHOLD:
+        raise ErrorReply(_WRONG_THRESHOLD)
+    return OK
 
 
 def populate(context: Context, args: list[bytes]) -> Reply:
@@ -256,6 +269,13 @@ _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
         "PROTOCOL <type>",
         "Answer a value of a type: string, integer, double, bignum, null, array, set, map, "
         "attrib, push, verbatim, true or false.",
+    ),
+    b"quicklist-packed-threshold": Subcommand(
+        set_packed_threshold,
+        1,
+        1,
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "Accepted for the sake of tests; elements of lists are all kept in one way.",
     ),
     b"reload": Subcommand(
         reload_all, 0, 1, "RELOAD [MERGE]", "Serialize every value and read it back."

@@ -96,6 +96,16 @@ def test_populate() -> None:
     assert harness.command("DEBUG", "POPULATE", 1, "x", "y") == refused
 
 
+@pytest.mark.parametrize(
+    ("size", "reply"),
+    [("0", "OK"), ("200", "OK"), ("10kb", "OK"), ("5gb", None), ("x", None), ("9" * 5000, None)],
+)
+def test_quicklist_packed_threshold(size: str, reply: str | None) -> None:
+    refused = ReplyError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+    expected = refused if reply is None else reply
+    assert allowed().command("DEBUG", "QUICKLIST-PACKED-THRESHOLD", size) == expected
+
+
 class Collector(Sink):
     """Keeps the effects that are journalled."""
 
