@@ -59,7 +59,7 @@ def describe(value: object) -> str:
         return "[" + _joined([describe(item) for item in value]) + "]"
     if isinstance(value, tuple):
         return "(" + _joined([describe(item) for item in value]) + ")"
-    return repr(value) if isinstance(value, (int, str, type(None))) else type(value).__name__
+    return repr(value) if isinstance(value, (int, float, str, type(None))) else type(value).__name__
 
 
 def _joined(items: list[str]) -> str:

@@ -1,10 +1,29 @@
 """What a backend should hold: plain Python, slow and plainly right."""
 
-from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, ZSET
+
+
+class Scores:
+    """The members of a sorted set with their scores."""
+
+    def __init__(self, by_member: dict[bytes, float]) -> None:
+        self.by_member = by_member
+
+    def __len__(self) -> int:
+        return len(self.by_member)
+
+    def ordered(self) -> list[tuple[bytes, float]]:
+        """Members and scores, from the lowest."""
+        return sorted(self.by_member.items(), key=lambda pair: (pair[1], pair[0]))
+
+    def copy(self) -> "Scores":
+        """One that shares nothing with this."""
+        return Scores(self.by_member.copy())
+
 
 #: ``bytes``: a string that was put. ``bytearray``: one that is edited in place. ``dict``: a hash.
-#: ``list``: a list. ``set``: a set.
-Data = bytes | bytearray | dict[bytes, bytes] | list[bytes] | set[bytes]
+#: ``list``: a list. ``set``: a set. `Scores`: a sorted set.
+Data = bytes | bytearray | dict[bytes, bytes] | list[bytes] | set[bytes] | Scores
 
 
 class Held:
@@ -22,6 +41,8 @@ class Held:
         """The number of the value's kind."""
         if isinstance(self.data, list):
             return LIST
+        if isinstance(self.data, Scores):
+            return ZSET
         if isinstance(self.data, set):
             return SET
         return HASH if isinstance(self.data, dict) else STRING
@@ -48,6 +69,8 @@ def empty(kind: int) -> Data:
     """The empty value that `Database.create` makes."""
     if kind == LIST:
         return []
+    if kind == ZSET:
+        return Scores({})
     if kind == SET:
         return set()
     return {} if kind == HASH else bytearray()

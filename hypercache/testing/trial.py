@@ -15,9 +15,10 @@ from hypercache.backend import (
     SetValue,
     StringValue,
     Value,
+    ZSetValue,
 )
 from hypercache.testing.conformance import Recorder, describe
-from hypercache.testing.model import Data, Held, Model, empty
+from hypercache.testing.model import Data, Held, Model, Scores, empty
 
 Make = Callable[[], Backend]
 Reopen = Callable[[Backend], Backend]
@@ -124,6 +125,11 @@ class Trial(Recorder):
 def next_deadline(value: Value) -> int:
     """The earliest deadline of a field, if the value is a hash."""
     return int(value.next_deadline()) if isinstance(value, HashValue) else NO_EXPIRE
+
+
+def plain(data: Data) -> object:
+    """A value's content as a failure shows it."""
+    return data.ordered() if isinstance(data, Scores) else data
 
 
 class DatabaseTrial:
@@ -386,7 +392,8 @@ class DatabaseTrial:
         if entry is None:
             trial.fail(f"{step} is an entry", "None")
         trial.expect(f"the deadline in {step}", held.expire, entry.expire)
-        trial.expect(f"the value in {step}", held.data, self._data(step, held, entry.value))
+        data = self._data(step, held, entry.value)
+        trial.expect(f"the value in {step}", plain(held.data), plain(data))
 
     def _compare_deadlines(self, step: str, held: Held, value: HashValue) -> None:
         """The deadlines of a hash's fields are those of the model."""
@@ -418,7 +425,18 @@ class DatabaseTrial:
             members = list(value.members())
             trial.require(len(set(members)) == len(members), "members() has none twice", members)
             return set(members)
+        if isinstance(value, ZSetValue):
+            return self._scores(step, value)
         if not isinstance(value, StringValue):
             trial.fail(f"the value in {step} is a StringValue", type(value).__name__)
         text = value.read(0, value.length())
         return text if isinstance(held.data, bytes) else bytearray(text)
+
+    def _scores(self, step: str, value: ZSetValue) -> Scores:
+        """The members of a sorted set, by items(), which range() must agree with."""
+        pairs = list(value.items())
+        found = Scores(dict(pairs))
+        self.trial.require(len(found) == len(pairs), "items() has no member twice", pairs)
+        ranks = f"range(0, {len(pairs)}) in {step}"
+        self.trial.expect(ranks, found.ordered(), value.range(0, len(pairs)))
+        return found

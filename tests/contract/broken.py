@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from hypercache.backend import NO_EXPIRE, STRING, Backend, Database, Entry
+from hypercache.backend import NO_EXPIRE, STRING, Backend, Database, Entry, Value
 from tests.contract.tiny import TinyBackend, TinyDatabase, TinyHash, TinyString
 from tests.contract.tiny_lists import BROKEN_LISTS, TinyList
 from tests.contract.tiny_sets import BROKEN_SETS, TinySet
+from tests.contract.tiny_zsets import BROKEN_ZSETS, TinyZSet
 
 
 class OneDatabaseShort(TinyBackend):
@@ -472,9 +473,17 @@ class CutsWhatMovesFar(TinyDatabase):
             entry.value = entry.value[:2_000]
 
 
-#: The rule that must find it, and what is broken: a backend, a database, or a value.
-BrokenValue = type[TinyHash] | type[TinyString] | type[TinyList] | type[TinySet]
-Broken = type[TinyBackend] | type[TinyDatabase] | BrokenValue
+# What a database calls the type of its values of each kind.
+VALUE_TYPES: dict[str, type[Value]] = {
+    "hash_type": TinyHash,
+    "string_type": TinyString,
+    "list_type": TinyList,
+    "set_type": TinySet,
+    "zset_type": TinyZSet,
+}
+#: What is broken: a backend, a database, or a value.
+Broken = type[TinyBackend] | type[TinyDatabase] | type[Value]
+#: The rule that must find it, and what is broken.
 BROKEN: tuple[tuple[str, Broken], ...] = (
     ("a_new_backend_is_empty", OneDatabaseShort),
     ("a_new_backend_is_empty", RaisesForAbsentKeys),
@@ -538,6 +547,7 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
     ("random_programs_agree_with_a_model", CutsWhatMovesFar),
     *BROKEN_LISTS,
     *BROKEN_SETS,
+    *BROKEN_ZSETS,
 )
 
 
@@ -548,17 +558,9 @@ def build(broken: Broken, disk: list[dict[bytes, Entry]] | None = None) -> Backe
         backend.disk = [] if disk is None else disk
         return backend
     tiny = TinyBackend(disk)
-    tiny.database_type = _database_type(broken)
-    return tiny
-
-
-def _database_type(broken: type[TinyDatabase] | BrokenValue) -> type[TinyDatabase]:
     if issubclass(broken, TinyDatabase):
-        return broken
-    if issubclass(broken, TinyHash):
-        return type("BrokenHashes", (TinyDatabase,), {"hash_type": broken})
-    if issubclass(broken, TinyList):
-        return type("BrokenLists", (TinyDatabase,), {"list_type": broken})
-    if issubclass(broken, TinySet):
-        return type("BrokenSets", (TinyDatabase,), {"set_type": broken})
-    return type("BrokenStrings", (TinyDatabase,), {"string_type": broken})
+        tiny.database_type = broken
+        return tiny
+    (name,) = [name for name, base in VALUE_TYPES.items() if issubclass(broken, base)]
+    tiny.database_type = type("BrokenValues", (TinyDatabase,), {name: broken})
+    return tiny

@@ -14,6 +14,7 @@ from hypercache.backend import (
     NO_EXPIRE,
     SET,
     STRING,
+    ZSET,
     Backend,
     BackendError,
     Database,
@@ -24,6 +25,7 @@ from hypercache.backend import (
 )
 from tests.contract.tiny_lists import TinyList
 from tests.contract.tiny_sets import TinySet
+from tests.contract.tiny_zsets import TinyZSet
 
 PER_KEY = 50
 
@@ -133,7 +135,7 @@ def twin(value: object) -> object:
         return copy
     if isinstance(value, TinyString):
         return type(value)(bytes(value.data))
-    if isinstance(value, TinyList | TinySet):
+    if isinstance(value, TinyList | TinySet | TinyZSet):
         return value.twin()
     return value
 
@@ -148,6 +150,7 @@ class TinyDatabase(Database):
     string_type = TinyString
     list_type = TinyList
     set_type = TinySet
+    zset_type = TinyZSet
 
     def __init__(self, backend: "TinyBackend", index: int) -> None:
         self.backend = backend
@@ -169,6 +172,8 @@ class TinyDatabase(Database):
             return self.store(key, self.list_type(self.backend.limits), NO_EXPIRE)
         if kind == SET:
             return self.store(key, self.set_type(self.backend.limits), NO_EXPIRE)
+        if kind == ZSET:
+            return self.store(key, self.zset_type(self.backend.limits), NO_EXPIRE)
         value = self.hash_type() if kind == HASH else self.string_type()
         return self.store(key, value, NO_EXPIRE)
 
