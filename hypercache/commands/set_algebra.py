@@ -100,6 +100,7 @@ def _store(context: Context, key: bytes, members: list[bytes], event: Event) -> 
     value = cast(SetValue, db.replace(key, SET, event))
     for member in members:
         value.add(member)
+    value.changes = 1  # as Redis counts it, however many they are
     return len(members)
 
 

@@ -234,6 +234,7 @@ def _store(context: Context, key: bytes, found: dict[bytes, float], event: Event
     value = cast(ZSetValue, db.replace(key, ZSET, event))
     for score, member in _ordered(found):
         value.set(member, score)
+    value.changes = 1  # as Redis counts it, however many they are
     return len(found)
 
 
