@@ -17,7 +17,8 @@ TOLD = (
         8,
     ),
     (
-        "SADD s a b c d e f|SPOP s|SPOP s 2|SPOP s 0|SPOP none|SPOP none 3|SPOP s 9|SADD s a|SPOP s",
+        "SADD s a b c d e f|SPOP s|SPOP s 2|SPOP s 0|SPOP none|SPOP none 3|SPOP s 9|SADD s a"
+        "|SPOP s",
         "sadd s|spop s|spop s|spop s|del s|sadd s|spop s|del s",
         14,
     ),
