@@ -33,6 +33,9 @@ class ReadOptions:
         self.consumer = b""
         self.keys_at = 0
         self.streams = 0
+        self._read(context, args, grouped)
+
+    def _read(self, context: Context, args: list[bytes], grouped: bool) -> None:
         at = 1
         while self.keys_at == 0 and at < len(args):
             at += self._option(context, args, at, grouped)
