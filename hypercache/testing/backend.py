@@ -11,7 +11,17 @@ In a test suite, one test a rule::
 or all at once: ``check_backend(MyBackend)``. Nothing here needs pytest.
 """
 
-from hypercache.testing.checks import databases, hashes, keys, lists, programs, sets, stores, zsets
+from hypercache.testing.checks import (
+    databases,
+    hashes,
+    keys,
+    lists,
+    programs,
+    sets,
+    stores,
+    streams,
+    zsets,
+)
 from hypercache.testing.checks.rules import EXAMPLES, Check
 from hypercache.testing.trial import Make, Reopen
 
@@ -22,8 +32,9 @@ def backend_checks() -> list[Check]:
         *keys.CHECKS,
         *hashes.CHECKS,
         *lists.CHECKS,
-        *zsets.CHECKS,
         *sets.CHECKS,
+        *zsets.CHECKS,
+        *streams.CHECKS,
         *databases.CHECKS,
         *stores.CHECKS,
         *programs.CHECKS,

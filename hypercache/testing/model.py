@@ -1,6 +1,7 @@
 """What a backend should hold: plain Python, slow and plainly right."""
 
-from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, ZSET
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STREAM, STRING, ZSET
+from hypercache.testing.stream_model import StreamModel
 
 
 class Scores:
@@ -22,8 +23,8 @@ class Scores:
 
 
 #: ``bytes``: a string that was put. ``bytearray``: one that is edited in place. ``dict``: a hash.
-#: ``list``: a list. ``set``: a set. `Scores`: a sorted set.
-Data = bytes | bytearray | dict[bytes, bytes] | list[bytes] | set[bytes] | Scores
+#: ``list``: a list. ``set``: a set. `Scores`: a sorted set. `StreamModel`: a stream.
+Data = bytes | bytearray | dict[bytes, bytes] | list[bytes] | set[bytes] | Scores | StreamModel
 
 
 class Held:
@@ -41,15 +42,17 @@ class Held:
         """The number of the value's kind."""
         if isinstance(self.data, list):
             return LIST
-        if isinstance(self.data, Scores):
-            return ZSET
         if isinstance(self.data, set):
             return SET
+        if isinstance(self.data, Scores):
+            return ZSET
+        if isinstance(self.data, StreamModel):
+            return STREAM
         return HASH if isinstance(self.data, dict) else STRING
 
     @property
     def length(self) -> int:
-        """Bytes of a string, fields of a hash, elements of a list, members of a set."""
+        """Bytes of a string, elements of a container."""
         return len(self.data)
 
     @property
@@ -69,10 +72,12 @@ def empty(kind: int) -> Data:
     """The empty value that `Database.create` makes."""
     if kind == LIST:
         return []
-    if kind == ZSET:
-        return Scores({})
     if kind == SET:
         return set()
+    if kind == ZSET:
+        return Scores({})
+    if kind == STREAM:
+        return StreamModel()
     return {} if kind == HASH else bytearray()
 
 

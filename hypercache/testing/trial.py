@@ -13,12 +13,14 @@ from hypercache.backend import (
     HashValue,
     ListValue,
     SetValue,
+    StreamValue,
     StringValue,
     Value,
     ZSetValue,
 )
 from hypercache.testing.conformance import Recorder, describe
 from hypercache.testing.model import Data, Held, Model, Scores, empty
+from hypercache.testing.stream_model import StreamModel, describe_stream, read_stream
 
 Make = Callable[[], Backend]
 Reopen = Callable[[Backend], Backend]
@@ -129,7 +131,9 @@ def next_deadline(value: Value) -> int:
 
 def plain(data: Data) -> object:
     """A value's content as a failure shows it."""
-    return data.ordered() if isinstance(data, Scores) else data
+    if isinstance(data, Scores):
+        return data.ordered()
+    return describe_stream(data) if isinstance(data, StreamModel) else data
 
 
 class DatabaseTrial:
@@ -421,12 +425,14 @@ class DatabaseTrial:
             return dict(pairs)
         if isinstance(value, ListValue):
             return value.range(0, value.length())
+        if isinstance(value, StreamValue):
+            return read_stream(value)
+        if isinstance(value, ZSetValue):
+            return self._scores(step, value)
         if isinstance(value, SetValue):
             members = list(value.members())
             trial.require(len(set(members)) == len(members), "members() has none twice", members)
             return set(members)
-        if isinstance(value, ZSetValue):
-            return self._scores(step, value)
         if not isinstance(value, StringValue):
             trial.fail(f"the value in {step} is a StringValue", type(value).__name__)
         text = value.read(0, value.length())

@@ -6,6 +6,7 @@ from hypercache.backend import NO_EXPIRE, STRING, Backend, Database, Entry, Valu
 from tests.contract.tiny import TinyBackend, TinyDatabase, TinyHash, TinyString
 from tests.contract.tiny_lists import BROKEN_LISTS, TinyList
 from tests.contract.tiny_sets import BROKEN_SETS, TinySet
+from tests.contract.tiny_streams import BROKEN_STREAMS, TinyStream
 from tests.contract.tiny_zsets import BROKEN_ZSETS, TinyZSet
 
 
@@ -480,6 +481,7 @@ VALUE_TYPES: dict[str, type[Value]] = {
     "list_type": TinyList,
     "set_type": TinySet,
     "zset_type": TinyZSet,
+    "stream_type": TinyStream,
 }
 #: What is broken: a backend, a database, or a value.
 Broken = type[TinyBackend] | type[TinyDatabase] | type[Value]
@@ -548,6 +550,7 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
     *BROKEN_LISTS,
     *BROKEN_SETS,
     *BROKEN_ZSETS,
+    *BROKEN_STREAMS,
 )
 
 

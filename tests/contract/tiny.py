@@ -13,6 +13,7 @@ from hypercache.backend import (
     LIST,
     NO_EXPIRE,
     SET,
+    STREAM,
     STRING,
     ZSET,
     Backend,
@@ -25,6 +26,7 @@ from hypercache.backend import (
 )
 from tests.contract.tiny_lists import TinyList
 from tests.contract.tiny_sets import TinySet
+from tests.contract.tiny_streams import TinyStream
 from tests.contract.tiny_zsets import TinyZSet
 
 PER_KEY = 50
@@ -135,7 +137,7 @@ def twin(value: object) -> object:
         return copy
     if isinstance(value, TinyString):
         return type(value)(bytes(value.data))
-    if isinstance(value, TinyList | TinySet | TinyZSet):
+    if isinstance(value, TinyList | TinySet | TinyZSet | TinyStream):
         return value.twin()
     return value
 
@@ -151,6 +153,7 @@ class TinyDatabase(Database):
     list_type = TinyList
     set_type = TinySet
     zset_type = TinyZSet
+    stream_type = TinyStream
 
     def __init__(self, backend: "TinyBackend", index: int) -> None:
         self.backend = backend
@@ -172,6 +175,8 @@ class TinyDatabase(Database):
             return self.store(key, self.list_type(self.backend.limits), NO_EXPIRE)
         if kind == SET:
             return self.store(key, self.set_type(self.backend.limits), NO_EXPIRE)
+        if kind == STREAM:
+            return self.store(key, self.stream_type(), NO_EXPIRE)
         if kind == ZSET:
             return self.store(key, self.zset_type(self.backend.limits), NO_EXPIRE)
         value = self.hash_type() if kind == HASH else self.string_type()
