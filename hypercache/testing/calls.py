@@ -42,6 +42,10 @@ class Tape:
         self._place += width
         return word * count >> 8 * width
 
+    def is_over(self) -> bool:
+        """Whether all bytes are used up."""
+        return self._place >= len(self._data)
+
     def pick(self, choices: Sequence[_T]) -> _T:
         """One of some things."""
         return choices[self.below(len(choices))]
