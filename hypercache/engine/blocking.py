@@ -180,6 +180,8 @@ class BlockedClients:
 
     def _serve_key(self, place: Place, waiters: Waiters) -> None:
         """Give everybody who waits for a key one turn, as long as there is something to have."""
+        # The time may have stood still, in a transaction.
+        self.engine.changes.now = self.engine.time // 1000
         kind = self._kind(place)
         if waiters.on_loss > 0:
             for queue in list(waiters.queues.values()):
