@@ -23,7 +23,7 @@ from hypercache.backend import (
     Value,
 )
 from hypercache_memory.deadlines import DeadlineLookup, Deadlines, NotedDeadlines
-from hypercache_memory.kinds import copy_value, is_large, new_value, shed
+from hypercache_memory.kinds import check_value, copy_value, is_large, new_value, shed
 from hypercache_memory.sizes import (
     DEADLINE_BYTES,
     ENTRY_BYTES,
@@ -255,6 +255,8 @@ class MemoryDatabase(Database):
             if entry.expire != NO_EXPIRE:
                 volatile += 1
                 used += DEADLINE_BYTES
+            if isinstance(entry.value, Value):
+                wrong += [f"{key!r}: {text}" for text in check_value(entry.value)]
         if len(self._pool) != len(self._entries):
             wrong.append(f"the pool has {len(self._pool)} keys, the dict {len(self._entries)}")
         if volatile != self._deadlines.count:

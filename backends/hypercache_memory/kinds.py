@@ -83,3 +83,12 @@ def shed(value: Value, budget: int) -> int:
     if value.kind == ZSET:
         return cast(MemoryZSet, value).shed(budget)
     return 0
+
+
+def check_value(value: Value) -> list[str]:
+    """What is inconsistent in a value, in words; empty when all is well. May be slow."""
+    if value.kind == ZSET:
+        return cast(MemoryZSet, value).check()
+    if value.kind == LIST:
+        return cast(MemoryList, value).check()
+    return []
