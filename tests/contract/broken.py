@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from hypercache.backend import NO_EXPIRE, STRING, Backend, Database, Entry, Value
-from tests.contract.tiny import TinyBackend, TinyDatabase, TinyHash, TinyString
-from tests.contract.tiny_lists import BROKEN_LISTS, TinyList
-from tests.contract.tiny_sets import BROKEN_SETS, TinySet
-from tests.contract.tiny_streams import BROKEN_STREAMS, TinyStream
-from tests.contract.tiny_zsets import BROKEN_ZSETS, TinyZSet
+from tests.contract.tiny import VALUE_TYPES, TinyBackend, TinyDatabase, TinyHash, TinyString
+from tests.contract.tiny_lists import BROKEN_LISTS
+from tests.contract.tiny_sets import BROKEN_SETS
+from tests.contract.tiny_streams import BROKEN_STREAMS
+from tests.contract.tiny_zsets import BROKEN_ZSETS
 
 
 class OneDatabaseShort(TinyBackend):
@@ -474,15 +474,6 @@ class CutsWhatMovesFar(TinyDatabase):
             entry.value = entry.value[:2_000]
 
 
-# What a database calls the type of its values of each kind.
-VALUE_TYPES: dict[str, type[Value]] = {
-    "hash_type": TinyHash,
-    "string_type": TinyString,
-    "list_type": TinyList,
-    "set_type": TinySet,
-    "zset_type": TinyZSet,
-    "stream_type": TinyStream,
-}
 #: What is broken: a backend, a database, or a value.
 Broken = type[TinyBackend] | type[TinyDatabase] | type[Value]
 #: The rule that must find it, and what is broken.

@@ -147,6 +147,17 @@ def is_hash(value: object) -> TypeGuard[TinyHash]:
     return isinstance(value, TinyHash)
 
 
+# What a database calls the type of its values of each kind.
+VALUE_TYPES: dict[str, type[Value]] = {
+    "hash_type": TinyHash,
+    "string_type": TinyString,
+    "list_type": TinyList,
+    "set_type": TinySet,
+    "zset_type": TinyZSet,
+    "stream_type": TinyStream,
+}
+
+
 class TinyDatabase(Database):
     hash_type = TinyHash
     string_type = TinyString
