@@ -16,8 +16,10 @@ from tests.machine.machine import UNFRUITFUL, play_bounded, registry, soak
 from tests.machine.script import Limits, Script
 
 REGISTRY = registry()
-#: How much a trim takes off that need not be exact is each backend's own affair.
-SCRIPT = Script(REGISTRY.every(), Limits(words={b"xadd": {b"~"}, b"xtrim": {b"~"}}))
+#: How much a trim takes off that need not be exact is each backend's own affair, and so is
+#: whether it knows when a key was last used.
+LIMITS = Limits(frozenset({b"object|idletime"}), {b"xadd": {b"~"}, b"xtrim": {b"~"}})
+SCRIPT = Script(REGISTRY.every(), LIMITS)
 
 
 @pytest.fixture

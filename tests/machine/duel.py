@@ -29,6 +29,9 @@ DATABASES: Final = (b"0", b"1")
 #: The key under which each side restores what the other has dumped.
 DUMPED: Final = b"dumped"
 
+#: Milliseconds after which the shorter times to live are over, the longer ones not.
+LONG_PAUSE: Final = 2_000_000
+
 #: How to read a value as a whole, by its type.
 _WHOLE: Final[dict[bytes, Request]] = {
     b"string": (b"GET", b""),
@@ -73,6 +76,10 @@ class Side(Protocol):
         """The next replies, as the bytes on the wire."""
         ...
 
+    def pass_time(self, milliseconds: int) -> None:
+        """Let time pass, if it is ours to say."""
+        ...
+
     def close(self) -> None:
         """Let the server go."""
         ...
@@ -106,6 +113,9 @@ class SocketSide(Side):
         self._received = self._received[place:]
         return frames
 
+    def pass_time(self, milliseconds: int) -> None:
+        """A server has its own clock."""
+
     def close(self) -> None:
         self._socket.close()
 
@@ -134,6 +144,10 @@ class EngineSide(Side):
             place = end
         self._received = data[place:]
         return frames
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.harness.advance(milliseconds)
+        self.harness.tick()
 
     def close(self) -> None:
         self.harness.close()
@@ -189,10 +203,12 @@ class Duel:
         self._registry = registry
         self._older = older
         self._queue: list[Request] = []
+        self._batches = 0
 
     def restart(self, protocol: int) -> None:
         """Empty both servers; RESP2 or RESP3 from now on."""
         self._queue.clear()
+        self._batches = 0
         for side in (self.ours, self.theirs):
             side.send([(b"RESET",), (b"HELLO", b"%d" % protocol), (b"FLUSHALL",)])
             side.receive(3)
@@ -255,6 +271,9 @@ class Duel:
         for request, (ours, theirs) in zip(batch, replies, strict=True):
             self._judge_queued(request, ours, theirs, universe)
             universe = theirs
+        self._batches += 1
+        for side in (self.ours, self.theirs):
+            side.pass_time(LONG_PAUSE if self._batches % 4 == 0 else 1)
 
     def _judge_queued(
         self, request: Request, ours: bytes, theirs: bytes, universe: bytes = b""
