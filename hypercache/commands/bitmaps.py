@@ -20,6 +20,8 @@ from hypercache.reply import ErrorReply, Reply
 OFFSET_ERROR: Final = "ERR bit offset is not an integer or out of range"
 _BIT_ERROR: Final = "ERR bit is not an integer or out of range"
 
+_BYTES: Final = [bytes([byte]) for byte in range(256)]
+
 # Bytes read at a time: few calls, and still in the processor's first caches.
 PIECE: Final[i64] = 32768
 _ZEROS: Final = bytes(PIECE)
@@ -55,8 +57,7 @@ def setbit(context: Context, args: list[bytes]) -> Reply:
     byte: i64 = present[0] if present else 0
     old = (byte >> shift) & 1
     if old != on or not present:
-        byte ^= (old ^ on) << shift
-        value.write(at, bytes([byte]))
+        value.write(at, _BYTES[byte ^ (old ^ on) << shift])
     return old
 
 

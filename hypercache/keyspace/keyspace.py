@@ -181,9 +181,9 @@ class Keyspace:
         after the command.
         """
         entry = self.find(key)
-        if entry is None:
-            return None
-        value = self._typed(entry, kind)
+        return None if entry is None else self._edit(key, entry, self._typed(entry, kind), event)
+
+    def _edit(self, key: bytes, entry: Entry, value: Value, event: Event) -> Value:
         changes = self.changes
         if not changes.keep_access:
             entry.access = changes.access
@@ -218,11 +218,13 @@ class Keyspace:
     def edit_string(self, key: bytes, event: Event) -> StringValue:
         """The string under a key as a value that is edited in place; made when there is none."""
         entry = self.find(key)
-        if entry is None or not isinstance(entry.value, bytes):
-            return cast(StringValue, self.make(key, STRING, event))
+        if entry is None:
+            return cast(StringValue, self.replace(key, STRING, event))
+        text = entry.value
+        if not isinstance(text, bytes):
+            return cast(StringValue, self._edit(key, entry, self._string(text), event))
         if self.changes.hooks:
             self._before(key)
-        text = entry.value
         deadline = entry.expire
         entry = self.store.create(key, STRING)
         entry.access = self.changes.access
