@@ -213,7 +213,7 @@ def sorted_elements(db: Keyspace, key: bytes, options: Options) -> list[bytes]:
         elements.sort()
     if options.unsorted and options.target is None:
         return elements[start : start + count]
-    elements = arranged(db, elements, options)
+    elements = sort_by(db, elements, options)
     return elements[start : start + count]
 
 
@@ -239,13 +239,13 @@ def all_elements(value: Value) -> list[bytes]:
     return [member for member, _ in cast(ZSetValue, value).items()]
 
 
-def arranged(db: Keyspace, elements: list[bytes], options: Options) -> list[bytes]:
+def sort_by(db: Keyspace, elements: list[bytes], options: Options) -> list[bytes]:
     """The elements in the order that the options ask for."""
     by = None if options.unsorted else options.by
     if not options.alphabetic and not options.unsorted:
-        scored = [(score_of(db, by, element), element) for element in elements]
-        scored.sort(reverse=options.descending)
-        return [element for _, element in scored]
+        return by_scores(
+            elements, [score_of(db, by, each) for each in elements], options.descending
+        )
     if by is None:
         elements.sort(reverse=options.descending)
         return elements
@@ -254,11 +254,35 @@ def arranged(db: Keyspace, elements: list[bytes], options: Options) -> list[byte
     return [element for _, element in labelled]
 
 
+def by_scores(elements: list[bytes], scores: list[float], descending: bool) -> list[bytes]:
+    """The elements by their scores, and those of the same score by themselves."""
+    # Comparing numbers alone is much faster than pairs, and ties are few.
+    order = sorted(range(len(elements)), key=scores.__getitem__)
+    arranged = [elements[index] for index in order]
+    start = 0
+    for at in range(1, len(order) + 1):
+        if at == len(order) or scores[order[at]] != scores[order[start]]:
+            if at - start > 1:
+                arranged[start:at] = sorted(arranged[start:at])
+            start = at
+    if descending:
+        arranged.reverse()
+    return arranged
+
+
 def score_of(db: Keyspace, by: Pattern | None, element: bytes) -> float:
     """The number that an element is sorted by: what strtod reads, 0 where there is nothing."""
     text = element if by is None else by.find(db, element)
     if text is None:
         return 0.0
+    try:
+        return parse_double(text)
+    except ErrorReply:
+        return lenient_score(text)
+
+
+def lenient_score(text: bytes) -> float:
+    """What strtod takes besides: nothing for 0, spaces in front, anything behind a zero byte."""
     end = text.find(b"\0")
     if end >= 0:
         text = text[:end]
