@@ -113,7 +113,11 @@ def zadd(context: Context, args: list[bytes]) -> Reply:
 def _add(context: Context, args: list[bytes]) -> int:
     """ZADD without options."""
     count: i64 = len(args)
-    scores = [parse_double(args[2])]
+    score = parse_double(args[2])
+    if count == 4:
+        members = cast(ZSetValue, context.db.make(args[1], ZSET, ZADD))
+        return 1 if members.set(args[3], score) else 0
+    scores = [score]
     at: i64 = 4
     while at < count:
         scores.append(parse_double(args[at]))
