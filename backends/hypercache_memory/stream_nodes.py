@@ -233,17 +233,25 @@ def id_at(data: bytes, at: i64) -> bytes:
 def fields_at(data: bytes, at: i64, names: FieldNames) -> list[bytes]:
     """Names and values, in turn, of the record at ``at``."""
     text = text_at(data, at)
-    end = text + size_at(data, at)
-    own = data[text] == _OWN_NAMES
-    items = names.items
+    return fields_between(data, text, text + size_at(data, at), names)
+
+
+def fields_between(data: bytes, text: i64, end: i64, names: FieldNames) -> list[bytes]:
+    """Names and values, in turn, of the record whose text has these ends."""
     fields: list[bytes] = []
-    index: i64 = 0
     at = text + _HEAD
+    if data[text] == _OWN_NAMES:
+        while at < end:
+            start = text_at(data, at)
+            at = start + size_at(data, at)
+            fields.append(data[start:at])
+        return fields
+    items = names.items
+    index: i64 = 0
     while at < end:
         start = text_at(data, at)
         at = start + size_at(data, at)
-        if not own:
-            fields.append(items[index])
-            index += 1
+        fields.append(items[index])
         fields.append(data[start:at])
+        index += 1
     return fields

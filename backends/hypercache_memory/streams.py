@@ -7,6 +7,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import EncodingLimits, StreamGroup, StreamValue
 from hypercache.streams import MIN_ID, StreamEntry
+from hypercache_memory.packed import size_at, text_at
 from hypercache_memory.pending import GroupState
 from hypercache_memory.sizes import VALUE_BYTES, block, bytes_block
 from hypercache_memory.stream_groups import MemoryGroup
@@ -16,6 +17,7 @@ from hypercache_memory.stream_nodes import (
     Node,
     Tail,
     fields_at,
+    fields_between,
     has_id,
     id_at,
     next_record,
@@ -208,28 +210,38 @@ class MemoryStream(StreamValue):
         at = node.start if start <= node.first else seek(data, node.start, start)
         end: i64 = len(data)
         whole = node.last <= stop
+        names = node.names
         missing: i64 = limit - len(found)
         while at < end and missing > 0:
-            entry_id = id_at(data, at)
+            text = text_at(data, at)
+            at = text + size_at(data, at)
+            entry_id = data[text + 1 : text + 17]
             if not whole and entry_id > stop:
                 return
-            found.append((entry_id, fields_at(data, at, node.names)))
+            found.append((entry_id, fields_between(data, text, at, names)))
             missing -= 1
-            at = next_record(data, at)
 
     def _read_back(
         self, node: Node, start: bytes, stop: bytes, limit: i64, found: list[StreamEntry]
     ) -> None:
         """Read backwards through one node: records are found forwards first."""
         data = self._data(node)
-        at = node.start if start <= node.first else seek(data, node.start, start)
-        end: i64 = len(data)
+        missing: i64 = limit - len(found)
         whole = node.last <= stop
+        at = node.start
+        if start > node.first:
+            at = seek(data, at, start)
+        elif whole:
+            # All of its entries are asked for: those that are too many are the first.
+            excess = node.count - missing
+            while excess > 0:
+                at = next_record(data, at)
+                excess -= 1
+        end: i64 = len(data)
         places = vec[i64]()
         while at < end and (whole or id_at(data, at) <= stop):
             places = append(places, at)
             at = next_record(data, at)
-        missing: i64 = limit - len(found)
         next_: i64 = len(places) - 1
         while next_ >= 0 and missing > 0:
             at = places[next_]

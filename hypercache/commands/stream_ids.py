@@ -10,7 +10,7 @@ from typing import Final
 from librt.strings import BytesWriter, read_i64_be, write_i64_be
 from mypy_extensions import i64
 
-from hypercache.commands.arguments import MAX_I64
+from hypercache.commands.arguments import MAX_I64, SHARED_INTEGERS, format_integer
 from hypercache.reply import ErrorReply
 from hypercache.streams import MAX_ID, MIN_ID, StreamEntry
 
@@ -23,16 +23,20 @@ _SAFE_DIGITS: Final = 18
 # Redis reads no more than this of an id.
 _LONGEST: Final = 127
 _NUMBERS: Final = 1 << 64
+# Numbers below 10,000 with leading zeros, from which larger ones are put together.
+_PADDED: Final[list[bytes]] = [b"%04d" % number for number in range(SHARED_INTEGERS)]
+# One buffer for all ids that are made or shown: a new one each time costs more than its use.
+_out: Final = BytesWriter()
 # What strtoull takes for a number.
 _NUMBER: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
 
 
 def make_id(time: i64, sequence: i64) -> bytes:
     """An id of two numbers below 2**63."""
-    out = BytesWriter()
-    write_i64_be(out, time)
-    write_i64_be(out, sequence)
-    return out.getvalue()
+    _out.truncate(0)
+    write_i64_be(_out, time)
+    write_i64_be(_out, sequence)
+    return _out.getvalue()
 
 
 def make_large_id(time: int, sequence: int) -> bytes:
@@ -47,7 +51,20 @@ def format_id(entry_id: bytes) -> bytes:
     if time < 0 or sequence < 0:
         number = int.from_bytes(entry_id, "big")
         return f"{number >> 64}-{number & (_NUMBERS - 1)}".encode()
-    return f"{time}-{sequence}".encode()
+    _out.truncate(0)
+    _write_number(time)
+    _out.append(_MINUS)
+    _write_number(sequence)
+    return _out.getvalue()
+
+
+def _write_number(number: i64) -> None:
+    """Write the digits of a number that is not negative, four at a time."""
+    if number < SHARED_INTEGERS:
+        _out.write(format_integer(number))
+    else:
+        _write_number(number // SHARED_INTEGERS)
+        _out.write(_PADDED[number % SHARED_INTEGERS])
 
 
 def following(entry_id: bytes) -> bytes:

@@ -26,6 +26,8 @@ ALL: Final = 1 << 62
 
 # An entry's names and values together, in bytes (Redis: STREAM_LISTPACK_MAX_SIZE).
 _LARGEST_ENTRY: Final = 1 << 30
+# The options of most calls: none, and an id of our own.
+_PLAIN: Final = Trimming([b"XADD", b"", b"*"], True)
 _NOT_ABOVE: Final = (
     "ERR The ID specified in XADD is equal or smaller than the target stream top item"
 )
@@ -83,7 +85,7 @@ def _check_size(fields: list[bytes]) -> None:
     summary="Add an entry to a stream, which is made if needed and can be trimmed as well.",
 )
 def xadd(context: Context, args: list[bytes]) -> Reply:
-    options = Trimming(args, True)
+    options = _PLAIN if args[2] == b"*" else Trimming(args, True)
     fields = args[options.id_at + 1 :]
     if len(fields) < 2 or len(fields) % 2 == 1:
         raise ErrorReply("ERR wrong number of arguments for 'xadd' command")
