@@ -114,8 +114,11 @@ class RankIndex:
             handle.add(self.levels[each] + place, _COUNT.pack(count + 1 - distance))
         handle.add(self.levels[0] + place, raw)
 
-    def cut(self, pairs: list[tuple[bytes, bytes]]) -> None:
-        """Remove elements that follow each other, given as they are on level 0."""
+    def cut(self, pairs: list[tuple[bytes, bytes]], top: int) -> None:
+        """Remove elements that follow each other, given as they are on level 0.
+
+        None of them reaches beyond the level ``top``.
+        """
         handle = self.handle
         skipped = len(self.levels[0])
         first = pairs[0][0][skipped:]
@@ -127,12 +130,14 @@ class RankIndex:
             prefix = self.levels[level]
             key, old = self._before(level, first)
             count = decode_count(old) - removed
-            # At most one of 16 elements is here, usually none.
-            for gone, raw in self.kv.range(prefix + first, prefix + last + b"\x00", int(removed)):
-                count += decode_count(raw)
-                handle.drop(gone, raw)
+            if level <= top:
+                stop = prefix + last + b"\x00"
+                for gone, raw in self.kv.range(prefix + first, stop, int(removed)):
+                    count += decode_count(raw)
+                    handle.drop(gone, raw)
             handle.replace(key, _COUNT.pack(count), old)
-        self._lower_to(handle.record.length - removed)
+        if top >= self.height():
+            self._lower_to(handle.record.length - removed)
 
     def _raise_to(self, level: int) -> None:
         """Begin the levels that a new element is the first on."""

@@ -68,7 +68,7 @@ class KVZSet(ZSetValue):
             return False
         with handle.store:
             if old is not None:
-                self._cut(member, old)
+                self._cut(name, member, old)
                 record.length -= 1
             limits = handle.store.limits
             if record.length >= limits.zset_entries or len(member) > limits.zset_value:
@@ -95,12 +95,13 @@ class KVZSet(ZSetValue):
     def remove(self, member: bytes) -> bool:
         handle = self.handle
         record = handle.use()
-        key = self._members + self.namer.name(member)
+        name = self.namer.name(member)
+        key = self._members + name
         old = handle.kv.get(key)
         if old is None:
             return False
         with handle.store:
-            self._cut(member, old)
+            self._cut(name, member, old)
             handle.drop(key, old)
             handle.settle(record.length - 1)
         self.changes += 1
@@ -118,10 +119,10 @@ class KVZSet(ZSetValue):
             return place[: SCORE + self._longest] + label_in(raw)
         return place
 
-    def _cut(self, member: bytes, raw: bytes) -> None:
+    def _cut(self, name: bytes, member: bytes, raw: bytes) -> None:
         """Take a member out of the index, given what is stored under its name."""
         key = self.index.levels[0] + self._place(member, raw)
-        self.index.cut([(key, self.handle.kv.get(key) or b"")])
+        self.index.cut([(key, self.handle.kv.get(key) or b"")], level_of(name))
 
     # Ranks -----------------------------------------------------------------------------------
 
@@ -158,11 +159,13 @@ class KVZSet(ZSetValue):
         skipped = len(self.index.levels[0])
         with handle.store:
             pairs = self._elements(start, stop)
+            top = 0
             for place, raw in pairs:
-                member = decode_element(place[skipped:], raw)[0]
-                key = self._members + self.namer.name(member)
+                name = self.namer.name(decode_element(place[skipped:], raw)[0])
+                top = max(top, level_of(name))
+                key = self._members + name
                 handle.drop(key, handle.kv.get(key) or b"")
-            self.index.cut(pairs)
+            self.index.cut(pairs, top)
             handle.settle(record.length - len(pairs))
         self.changes += len(pairs)
 
