@@ -25,6 +25,11 @@ REPEATS = 5
 KEY = b"measured"
 
 
+def keys_of(size: int) -> list[bytes]:
+    """The keys that a pipeline works on in turn: none may double or run empty in it."""
+    return [b"%b:%d" % (KEY, n) for n in range(max(1, 2 * OPERATIONS // size))]
+
+
 @dataclass(frozen=True)
 class Operation:
     """One row of the table: a request with the places that `Places` fills.
@@ -51,12 +56,13 @@ class Places:
     def __init__(self, size: int, source: random.Random) -> None:
         self.size = size
         self.source = source
+        self.keys = keys_of(size)
 
     def fill(self, text: str, number: int) -> Request:
         """The words of the n-th request."""
         some = self.source.randrange(self.size)
         places = {
-            "{key}": KEY,
+            "{key}": self.keys[number % len(self.keys)],
             "{n}": b"%d" % (number + 1),
             "{new}": b"new:%07d" % number,
             "{old}": member(some),
@@ -178,13 +184,13 @@ KINDS = (
 
 
 def cost(server: Server, kind: Kind, size: int) -> dict[str, float]:
-    """Microseconds of each operation of a type on a key of so many elements, by its name."""
+    """Microseconds of each operation of a type on keys of so many elements, by its name."""
     found: dict[str, float] = {}
     with Client(server.port) as client:
         for name in ("DEL", "UNLINK"):
             _refill(client, kind, size)
             started = time.perf_counter()
-            client.call(name, KEY.decode())
+            client.call(name, keys_of(size)[0].decode())
             found[f"{name} {kind.name}"] = (time.perf_counter() - started) * 1e6
         _refill(client, kind, size)
         runs: dict[str, list[float]] = {}
@@ -192,28 +198,32 @@ def cost(server: Server, kind: Kind, size: int) -> dict[str, float]:
             for operation in kind.operations:
                 took = _run(server, client, operation, size, repeat)
                 runs.setdefault(operation.label, []).append(took)
-        client.call("UNLINK", KEY.decode())
+        client.call("UNLINK", *(key.decode() for key in keys_of(size)))
     return found | {name: median(times) for name, times in runs.items()}
 
 
 def _refill(client: Client, kind: Kind, size: int) -> None:
-    client.call("UNLINK", KEY.decode())
-    send_all(client, kind.fill(size))
+    for key in keys_of(size):
+        client.call("UNLINK", key.decode())
+        send_all(client, (_renamed(request, key) for request in kind.fill(size)))
     time.sleep(0.1)  # what the server does afterwards, such as growing a table
+
+
+def _renamed(request: Request, key: bytes) -> Request:
+    return (request[0], key, *request[2:])
 
 
 def _run(server: Server, client: Client, operation: Operation, size: int, repeat: int) -> float:
     """CPU microseconds of one operation, in a pipeline."""
     places = Places(size, random.Random(repeat))
-    count = min(OPERATIONS, size // 2)  # what is popped was added before
     first = repeat * OPERATIONS
-    requests = [places.fill(operation.text, n) for n in range(first, first + count)]
+    requests = [places.fill(operation.text, n) for n in range(first, first + OPERATIONS)]
     data = b"".join(encode(*request) for request in requests)
     before = server.cpu_seconds()
     client.socket.sendall(data)
     for _ in requests:
         _skip(client, operation)
-    return (server.cpu_seconds() - before) / count * 1e6
+    return (server.cpu_seconds() - before) / OPERATIONS * 1e6
 
 
 def _skip(client: Client, operation: Operation) -> None:

@@ -8,7 +8,16 @@ from tests.benchmarks.compare import parse_arguments, plan
 from tests.benchmarks.defaults import COMMANDS, RATED, DefaultLoad, geometric_mean, mean_table
 from tests.benchmarks.fillings import BY_TYPE, CHUNK, Filling
 from tests.benchmarks.results import Measurement
-from tests.benchmarks.sizes import KEY, KINDS, OPERATIONS, Kind, Places, score, size_table
+from tests.benchmarks.sizes import (
+    KEY,
+    KINDS,
+    OPERATIONS,
+    Kind,
+    Places,
+    keys_of,
+    score,
+    size_table,
+)
 
 
 def test_default_list_is_run_whole_and_in_order_at_each_pipeline() -> None:
@@ -83,8 +92,13 @@ def test_operations_fill_their_places(kind: Kind) -> None:
     assert next(kind.fill(100))[1] == KEY
     for operation in kind.operations:
         words = places.fill(operation.text, OPERATIONS)
-        assert words[1] == KEY
+        assert words[1] in keys_of(100)
         assert not any(b"{" in word for word in words)
+
+
+def test_a_pipeline_leaves_small_keys_about_as_large_as_they_are() -> None:
+    assert len(keys_of(100)) == 10
+    assert len(keys_of(1_000_000)) == 1
 
 
 def test_scores_are_spread() -> None:
