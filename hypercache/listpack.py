@@ -102,10 +102,13 @@ def outgrows(limit: i64, size: i64, count: i64) -> bool:
 
 
 def fits_again(limit: i64, size: i64, count: i64) -> bool:
-    """Whether a list has shrunk so far that it becomes one listpack again: to half the limit."""
+    """Whether a list has shrunk so far that it becomes one listpack again: to half the limit.
+
+    With a limit of elements it had been cut into nodes of bytes all the same.
+    """
     if limit < 0:
         return size <= _bytes(limit) // 2
-    return count <= limit // 2
+    return count <= limit // 2 and (size <= _SAFE_BYTES or count == 1)
 
 
 def _bytes(limit: i64) -> i64:

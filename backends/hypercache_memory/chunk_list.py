@@ -15,6 +15,8 @@ from hypercache_memory.chunks import (
     memory_of,
     part,
     seal,
+    take_back,
+    take_front,
 )
 
 # The object and its list.
@@ -79,39 +81,33 @@ class ChunkList:
 
     def take_left(self) -> list[bytes]:
         """Take up to a batch of strings off the left end; there are some."""
-        chunk = self._chunks[self._head]
-        count = min(self._batch, count_of(chunk))
-        items: list[bytes] = []
-        extend(items, chunk, 0, count)
-        self._shorten(self._head, chunk, count, count_of(chunk))
-        return items
-
-    def take_right(self) -> list[bytes]:
-        """Take up to a batch of strings off the right end; there are some."""
-        place: i64 = len(self._chunks) - 1
+        place = self._head
         chunk = self._chunks[place]
-        start = max(count_of(chunk) - self._batch, 0)
         items: list[bytes] = []
-        extend(items, chunk, start, count_of(chunk))
-        self._shorten(place, chunk, 0, start)
-        return items
-
-    def _shorten(self, place: i64, chunk: Chunk, start: i64, stop: i64) -> None:
-        """Leave of a chunk at either end ``start <= i < stop``; drop it if that is nothing."""
-        self._content -= memory_of(chunk)
-        self.length -= count_of(chunk) - (stop - start)
-        if start < stop:
-            rest = part(chunk, start, stop)
-            self._chunks[place] = rest
-            self._content += memory_of(rest)
-        elif place == self._head:
+        rest = take_front(chunk, min(self._batch, count_of(chunk)), items)
+        self._chunks[place] = rest
+        self._content += memory_of(rest) - memory_of(chunk)
+        self.length -= len(items)
+        if count_of(rest) == 0:
+            self._content -= memory_of(rest)
             self._chunks[place] = b""
             self._head += 1
             if self._head * 2 > len(self._chunks) + 8:
                 del self._chunks[: self._head]
                 self._head = 0
-        else:
-            self._chunks.pop()
+        return items
+
+    def take_right(self) -> list[bytes]:
+        """Take up to a batch of strings off the right end; there are some."""
+        chunk = self._chunks.pop()
+        items: list[bytes] = []
+        rest = take_back(chunk, min(self._batch, count_of(chunk)), items)
+        self._content -= memory_of(chunk)
+        self.length -= len(items)
+        if count_of(rest) > 0:
+            self._chunks.append(rest)
+            self._content += memory_of(rest)
+        return items
 
     # Positions ------------------------------------------------------------------------------
 

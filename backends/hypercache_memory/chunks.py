@@ -132,6 +132,26 @@ def packed_part(chunk: bytes, start: i64, stop: i64) -> bytes:
     return _COUNTS[stop - start] + chunk[at : skip(chunk, at, stop - start)]
 
 
+def take_front(chunk: Chunk, count: i64, out: list[bytes]) -> Chunk:
+    """Append the first ``count`` strings to a list; the chunk of the others."""
+    if isinstance(chunk, bytes):
+        at = unpack(chunk, 1, count, out)
+        return _COUNTS[i64(chunk[0]) - count] + chunk[at:]
+    out.extend(chunk[:count])
+    return chunk[count:]
+
+
+def take_back(chunk: Chunk, count: i64, out: list[bytes]) -> Chunk:
+    """Append the last ``count`` strings to a list; the chunk of the others."""
+    if isinstance(chunk, bytes):
+        rest = i64(chunk[0]) - count
+        at = skip(chunk, 1, rest)
+        unpack(chunk, at, count, out)
+        return _COUNTS[rest] + chunk[1:at]
+    out.extend(chunk[-count:])
+    return chunk[:-count]
+
+
 def joined(first: Chunk, second: Chunk) -> Chunk:
     """The strings of two chunks in one."""
     if isinstance(first, bytes) and isinstance(second, bytes):

@@ -25,6 +25,8 @@ from hypercache_memory.sizes import block, bytes_block
 _SMALL_COUNT: Final[i64] = 16
 _SMALL_BYTES: Final[i64] = 512
 _SMALL_AGAIN: Final[i64] = 6
+# No list of more bytes and elements than one is a listpack again, whatever list-max-listpack-size says.
+_MAX_LISTPACK: Final[i64] = 32768
 # Elements that are looked at in one go when many are summed up.
 _SLICE: Final[i64] = 1024
 
@@ -206,7 +208,7 @@ class MemoryList(ListValue):
 
     def _shrunk(self) -> None:
         """Note that elements have gone."""
-        if not self._is_listpack:
+        if not self._is_listpack and (self._listpack <= _MAX_LISTPACK or self.length() == 1):
             limit = self._limits.list_size
             self._is_listpack = fits_again(limit, self._listpack, self.length())
         row = self._row
