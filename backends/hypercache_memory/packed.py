@@ -54,6 +54,16 @@ def text_at(data: bytes, at: i64) -> i64:
     return at + 1 if i64(data[at]) < _LONG else at + 4
 
 
+def is_at(data: bytes, start: i64, item: bytes) -> bool:
+    """Whether a string stands here. Those that lie together differ at their ends, so from there."""
+    left: i64 = len(item)
+    while left > 0:
+        left -= 1
+        if data[start + left] != item[left]:
+            return False
+    return True
+
+
 def unpack(data: bytes) -> list[bytes]:
     """All strings."""
     items: list[bytes] = []

@@ -9,7 +9,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hypercache_memory.packed import size_at, text_at
+from hypercache_memory.packed import is_at, size_at, text_at
 
 # Lengths below this take one byte.
 _LONG: Final[i64] = 128
@@ -27,7 +27,7 @@ def find(pairs: bytes, field: bytes) -> i64:
         if length >= _LONG:
             length = size_at(pairs, at)
             start = at + 4
-        if length == size and _is_at(pairs, start, field, size):
+        if length == size and is_at(pairs, start, field):
             return at
         at = start + length
         length = pairs[at]
@@ -36,15 +36,6 @@ def find(pairs: bytes, field: bytes) -> i64:
         else:
             at = following(pairs, at)
     return -1
-
-
-def _is_at(pairs: bytes, start: i64, field: bytes, size: i64) -> bool:
-    """Whether the field stands here. Fields of a hash differ at their ends, so from there."""
-    while size > 0:
-        size -= 1
-        if pairs[start + size] != field[size]:
-            return False
-    return True
 
 
 def following(pairs: bytes, at: i64) -> i64:

@@ -8,7 +8,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import SET, EncodingLimits, SetValue
 from hypercache_memory.members import Members
-from hypercache_memory.packed import unpack
+from hypercache_memory.packed import is_at, unpack
 from hypercache_memory.sizes import block, bytes_block
 
 # What Redis calls the ways in which it keeps a set; a set only ever goes to a higher one.
@@ -74,7 +74,7 @@ class MemorySet(SetValue):
                 return False
             size: i64 = len(member)
             if size < _SHORT and len(self._packed) + size < _PACKED:
-                self._packed = self._packed + _LENGTHS[size] + member
+                self._packed = b"%b%b%b" % (self._packed, _LENGTHS[size], member)
             else:
                 self._unpack().append(member)
                 self._content += bytes_block(size)
@@ -162,18 +162,14 @@ class MemorySet(SetValue):
     def _place(self, member: bytes) -> i64:
         """Where the length of a packed member stands, -1 when it is not there."""
         size: i64 = len(member)
-        if size >= _SHORT:
-            return -1
         packed = self._packed
-        found: i64 = packed.find(_LENGTHS[size] + member)
+        end: i64 = len(packed)
         at: i64 = 0
-        # What was found may lie across members: those before it tell.
-        while found >= 0:
-            while at < found:
-                at += i64(packed[at]) + 1
-            if at == found:
+        while at < end:
+            length: i64 = packed[at]
+            if length == size and is_at(packed, at + 1, member):
                 return at
-            found = packed.find(_LENGTHS[size] + member, found + 1)
+            at += length + 1
         return -1
 
     def _unpack(self) -> Members:
