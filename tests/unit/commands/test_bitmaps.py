@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypercache.keyspace import bits
@@ -14,6 +14,7 @@ from tests.unit.commands.test_changes import observe
 DATA = st.binary(max_size=400)
 
 
+@settings(deadline=None)
 @given(DATA)
 def test_count_is_the_same_in_both_ways(data: bytes) -> None:
     expected = sum(byte.bit_count() for byte in data)
@@ -21,6 +22,7 @@ def test_count_is_the_same_in_both_ways(data: bytes) -> None:
     assert bits.count(data) == expected
 
 
+@settings(deadline=None)
 @given(DATA, DATA, st.sampled_from([bits.AND, bits.OR, bits.XOR]))
 def test_combine_is_the_same_in_both_ways(first: bytes, second: bytes, operation: int) -> None:
     size = min(len(first), len(second))
@@ -32,6 +34,7 @@ def test_combine_is_the_same_in_both_ways(first: bytes, second: bytes, operation
     assert bits.combine(operation, first, second) == expected
 
 
+@settings(deadline=None)
 @given(DATA, st.sampled_from([0, 1]))
 def test_find(data: bytes, bit: int) -> None:
     assert bits.find(data, bit) == "".join(f"{byte:08b}" for byte in data).find(str(bit))

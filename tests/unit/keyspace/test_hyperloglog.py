@@ -59,7 +59,7 @@ def test_murmur(data: bytes, expected: int) -> None:
     assert murmur(data, 0xADC83B19) & (1 << 64) - 1 == expected
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(CHANGES, st.sampled_from([0, 24, 60, 3000]))
 def test_registers_are_the_highest_asked_for(changes: list[tuple[int, int]], limit: int) -> None:
     text = sparse_registers.empty()
@@ -79,6 +79,7 @@ def test_registers_are_the_highest_asked_for(changes: list[tuple[int, int]], lim
     assert list(registers_of(dense)) == expected
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=40))
 def test_any_runs_are_read_or_refused(runs: bytes) -> None:
     """Hostile strings bring `Corrupt` or something that is read the same in every way."""
