@@ -193,10 +193,7 @@ class KVList(ListValue):
                 left -= count
             if len(pairs) < step:
                 raise BackendError(f"the store is damaged: a list has no position {index}")
-            if backwards:
-                stop = pairs[-1][0]
-            else:
-                start = pairs[-1][0] + b"\x00"
+            start, stop = _beyond(pairs, start, stop, backwards)
             step = min(step * 2, _LONGEST_STEP)
 
     def _next(self, key: bytes) -> tuple[bytes, bytes]:
@@ -226,10 +223,7 @@ class KVList(ListValue):
                             changed.append(key)
                 if len(pairs) < CHUNK:
                     break
-                if backwards:
-                    stop = pairs[-1][0]
-                else:
-                    start = pairs[-1][0] + b"\x00"
+                start, stop = _beyond(pairs, start, stop, backwards)
             for key in changed:
                 self._join(key)
             self._shrink(removed * string_size(element), length - removed)
@@ -282,10 +276,7 @@ class KVList(ListValue):
                     seen += 1
             if len(pairs) < CHUNK:
                 break
-            if backwards:
-                stop = pairs[-1][0]
-            else:
-                start = pairs[-1][0] + b"\x00"
+            start, stop = _beyond(pairs, start, stop, backwards)
         return found
 
     # Chunks -----------------------------------------------------------------------------------
@@ -360,3 +351,11 @@ class KVList(ListValue):
 def packed_size(record: Record) -> i64:
     """What a list's elements take in a listpack, as its record says."""
     return int(_PACKED.unpack(record.extra)[0])
+
+
+def _beyond(
+    pairs: list[tuple[bytes, bytes]], start: bytes, stop: bytes, backwards: bool
+) -> tuple[bytes, bytes]:
+    """Between which keys a walk goes on that has read these pairs."""
+    last = pairs[-1][0]
+    return (start, last) if backwards else (last + b"\x00", stop)
