@@ -22,6 +22,9 @@ _DECIMAL: Final = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _HEX: Final = re.compile(rb"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)([pP][+-]?\d+)?")
 _INFINITY: Final = re.compile(rb"[+-]?inf(?:inity)?", re.IGNORECASE)
 _INF: Final = float("inf")
+_NAN: Final = float("nan")
+# The usual spellings.
+_INFINITIES: Final = {b"-inf": -_INF, b"+inf": _INF, b"inf": _INF}
 # What strtod skips.
 _SPACES: Final = b" \t\n\v\f\r"
 
@@ -32,44 +35,74 @@ def parse_double(text: bytes, error: str = NOT_A_FLOAT) -> float:
     Raises `ErrorReply` for anything else: NaN, spaces, and numbers that are too great for a
     double or so small that nothing is left of them.
     """
+    value = _read_integer(text)
+    if value == value:
+        return value
+    value = _read(text)
+    if value - value == 0.0:
+        if value != 0.0 or _is_zero(text):
+            return value
+    elif value == value and _INFINITY.fullmatch(text) is not None:
+        return value
+    raise ErrorReply(error)
+
+
+def parse_border(text: bytes) -> tuple[float, bool]:
+    """An end of a range of scores, and whether ``(`` in front excludes it.
+
+    As lenient as strtod: spaces in front, nothing at all for 0, and numbers of any size. What
+    stands behind a zero byte is not looked at. Raises `ErrorReply` for NaN and other words.
+    """
+    excluded = text.startswith(b"(")
+    if excluded:
+        text = text[1:]
+    value = _read_integer(text)
+    if value != value:
+        end = text.find(b"\0")
+        if end >= 0:
+            text = text[:end]
+        if not text:
+            return 0.0, excluded
+        value = _read(text.lstrip(_SPACES))
+        if value != value:
+            raise ErrorReply(NOT_A_BORDER)
+    return value, excluded
+
+
+def _read_integer(text: bytes) -> float:
+    """An integer of few digits, without regard to other spellings; NaN if it is none."""
     size: i64 = len(text)
     at: i64 = 0
     if size > 0 and text[0] == _MINUS:
         at = 1
     if at == size or size > _EXACT_DIGITS or (at == 1 and text[1] == _ZERO):
-        return _parse_any(text, error)
+        return _NAN
     negative = at == 1
     value: i64 = 0
     while at < size:
         digit: i64 = text[at] - _ZERO
         if digit < 0 or digit > 9:
-            return _parse_any(text, error)
+            return _NAN
         value = value * 10 + digit
         at += 1
     return float(-value if negative else value)
 
 
-def _parse_any(text: bytes, error: str) -> float:
-    if _INFINITY.fullmatch(text) is not None:
-        return -_INF if text.startswith(b"-") else _INF
-    value = _read(text)
-    if value is None or value - value != 0.0:
-        raise ErrorReply(error)
-    if value == 0.0 and not _is_zero(text):
-        raise ErrorReply(error)
-    return value
-
-
-def _read(text: bytes) -> float | None:
-    """A finite number, rounded, which may make it infinite or zero; None if it is none."""
+def _read(text: bytes) -> float:
+    """A number, rounded, which may make it infinite or zero; NaN if it is none."""
     if _DECIMAL.fullmatch(text) is not None:
         return float(text)
-    if _HEX.fullmatch(text) is None:
-        return None
-    try:
-        return float.fromhex(text.decode())
-    except OverflowError:
+    infinity = _INFINITIES.get(text)
+    if infinity is not None:
+        return infinity
+    if _HEX.fullmatch(text) is not None:
+        try:
+            return float.fromhex(text.decode())
+        except OverflowError:
+            return -_INF if text.startswith(b"-") else _INF
+    if _INFINITY.fullmatch(text) is not None:
         return -_INF if text.startswith(b"-") else _INF
+    return _NAN
 
 
 def _is_zero(text: bytes) -> bool:
@@ -78,26 +111,3 @@ def _is_zero(text: bytes) -> bool:
     if body.startswith(b"0x"):
         return not body[2:].partition(b"p")[0].strip(b"0.")
     return not body.partition(b"e")[0].strip(b"0.")
-
-
-def parse_border(text: bytes) -> tuple[float, bool]:
-    """An end of a range of scores, and whether ``(`` in front excludes it.
-
-    As lenient as strtod: spaces in front, nothing at all for 0, and numbers of any size. What
-    stands behind a zero byte is not looked at.
-    """
-    end = text.find(b"\0")
-    if end >= 0:
-        text = text[:end]
-    excluded = text.startswith(b"(")
-    if excluded:
-        text = text[1:]
-    if not text:
-        return 0.0, excluded
-    text = text.lstrip(_SPACES)
-    if _INFINITY.fullmatch(text) is not None:
-        return (-_INF if text.startswith(b"-") else _INF), excluded
-    value = _read(text)
-    if value is None:
-        raise ErrorReply(NOT_A_BORDER)
-    return value, excluded
