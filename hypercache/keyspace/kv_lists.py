@@ -7,6 +7,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import LIST, BackendError, ListValue
 from hypercache.keyspace.kv_chunks import (
+    MOST_ELEMENTS,
     appended,
     count_of,
     decode_chunk,
@@ -27,6 +28,7 @@ from hypercache.listpack import OVERHEAD, fits_again, outgrows, string_size
 _FIRST_STEP: Final = 2
 _LONGEST_STEP: Final = 64
 _PACKED: Final = Struct(">Q")
+_SHORTER: Final = "the store is damaged: a list is shorter than its record says"
 #: The extra of an empty list's record.
 EMPTY_LIST: Final = _PACKED.pack(0)
 
@@ -124,13 +126,17 @@ class KVList(ListValue):
         if left <= 0:
             return found
         key, chunk, inside = self._seek(start)
-        while True:
-            found += decode_chunk(chunk)[inside : inside + left]
+        found += decode_chunk(chunk)[inside : inside + left]
+        while len(found) < stop - start:
             left = stop - start - len(found)
-            if left == 0:
-                return found
-            key, chunk = self._next(key)
-            inside = 0
+            count: int = min(left // MOST_ELEMENTS + 1, _LONGEST_STEP)
+            pairs = self.handle.kv.range(key + b"\x00", self.stop, count)
+            if not pairs:
+                raise BackendError(_SHORTER)
+            for _, chunk in pairs:
+                found += decode_chunk(chunk)[: stop - start - len(found)]
+            key = pairs[-1][0]
+        return found
 
     def insert(self, index: i64, element: bytes) -> None:
         handle = self.handle
@@ -200,7 +206,7 @@ class KVList(ListValue):
         """The chunk behind the one under a key."""
         pairs = self.handle.kv.range(key + b"\x00", self.stop, 1)
         if not pairs:
-            raise BackendError("the store is damaged: a list is shorter than its record says")
+            raise BackendError(_SHORTER)
         return pairs[0]
 
     # Equal elements ---------------------------------------------------------------------------
