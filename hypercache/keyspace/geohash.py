@@ -43,6 +43,7 @@ _AROUND: Final[list[tuple[i64, i64]]] = [
 ]
 
 _LARGEST: Final = 9.2e18
+_ROUNDING: Final = 1.000001
 
 
 def _spread(number: i64) -> i64:
@@ -135,9 +136,13 @@ class Shape:
         self.width = width
         self.height = height
         self.is_box = is_box
+        # No point inside is further to the north or south, whatever is rounded.
+        self._down: float = height / 2.0 / _EARTH_RADIUS / _RADIANS * _ROUNDING
 
     def reach(self, longitude: float, latitude: float) -> float:
         """Metres from the middle to a point inside, -1 for one outside."""
+        if abs(latitude - self.latitude) > self._down:
+            return -1.0  # most of those outside, at the price of a subtraction
         if self.is_box:
             if latitude_distance(latitude, self.latitude) > self.height / 2.0:
                 return -1.0
