@@ -65,7 +65,14 @@ def added(pairs: bytes, field: bytes, value: bytes) -> bytes:
 def replaced(pairs: bytes, at: i64, value: bytes) -> bytes:
     """With another value for the field whose length stands here."""
     old = following(pairs, at)
-    return b"%b%b%b%b" % (pairs[:old], _head(len(value)), value, pairs[following(pairs, old) :])
+    start = text_at(pairs, old)
+    length = size_at(pairs, old)
+    size: i64 = len(value)
+    if size == length:  # the usual counter, flag or time: no new length to be written
+        if start + length == len(pairs):
+            return pairs[:start] + value
+        return b"%b%b%b" % (pairs[:start], value, pairs[start + length :])
+    return b"%b%b%b%b" % (pairs[:old], _head(size), value, pairs[start + length :])
 
 
 def without(pairs: bytes, at: i64) -> bytes:

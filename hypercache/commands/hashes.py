@@ -2,6 +2,8 @@
 
 from typing import cast
 
+from mypy_extensions import i64
+
 from hypercache.backend import HASH, HashValue
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
@@ -21,13 +23,16 @@ def make_hash(context: Context, key: bytes, event: Event) -> HashValue:
 
 def set_fields(context: Context, args: list[bytes], name: str) -> int:
     """Set the fields of HSET or HMSET; how many of them are new."""
-    if len(args) % 2 == 1:
+    size: i64 = len(args)
+    if size & 1:
         raise ErrorReply(f"ERR wrong number of arguments for '{name}' command")
     fields = make_hash(context, args[1], HSET)
-    count = 0
-    for at in range(2, len(args), 2):
+    count: i64 = 0
+    at: i64 = 2
+    while at < size:
         if fields.set(args[at], args[at + 1]):
             count += 1
+        at += 2
     return count
 
 
