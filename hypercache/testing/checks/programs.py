@@ -10,6 +10,7 @@ import attrs
 from hypercache.backend import HASH, NO_EXPIRE, STRING
 from hypercache.testing.checks.rules import NOW, rule
 from hypercache.testing.conformance import ConformanceError
+from hypercache.testing.lists import ListTrial
 from hypercache.testing.trial import DATABASES, DatabaseTrial, Trial
 
 LENGTH: Final = 150
@@ -107,6 +108,53 @@ def _read(step: Step, trial: Trial, database: DatabaseTrial) -> None:
         database.read(step.key, step.number * 100, step.number * 100 + step.size)
 
 
+def _list(step: Step, database: DatabaseTrial) -> ListTrial | None:
+    """The list that a step is about; a new one where there is no key, None for other values."""
+    held = database.model.get(step.key)
+    if held is None:
+        return ListTrial.create(database, step.key)
+    return ListTrial(database, step.key) if isinstance(held.data, list) else None
+
+
+def _push(step: Step, trial: Trial, database: DatabaseTrial) -> None:
+    elements = _list(step, database)
+    if elements is not None:
+        for number in range(step.number):
+            element = b"%d" % number if number % 5 else step.field
+            if step.size % 2:
+                elements.push_left(element)
+            else:
+                elements.push_right(element)
+
+
+def _pop(step: Step, trial: Trial, database: DatabaseTrial) -> None:
+    elements = _list(step, database)
+    if elements is not None:
+        for _ in range(min(step.number, len(elements.model))):
+            if step.size % 2:
+                elements.pop_left()
+            else:
+                elements.pop_right()
+
+
+def _edit_list(step: Step, trial: Trial, database: DatabaseTrial) -> None:
+    elements = _list(step, database)
+    if elements is not None:
+        size = len(elements.model)
+        elements.insert(step.number * 7 % (size + 1), b"%d" % step.number * step.size)
+        elements.set(step.number * 5 % (size + 1), step.field)
+
+
+def _cut_list(step: Step, trial: Trial, database: DatabaseTrial) -> None:
+    elements = _list(step, database)
+    if elements is not None:
+        size = len(elements.model)
+        start = step.number * 3 % (size + 1)
+        elements.remove_range(start, min(start + step.size % 50, size))
+        elements.remove(step.field, 1 + step.number % 3, step.size % 2 == 1)
+        elements.find(step.field, 0, 3, size + 1, step.size % 2 == 0)
+
+
 def _move(step: Step, trial: Trial, database: DatabaseTrial) -> None:
     target = trial.databases[step.other]
     if step.key in database.model and (database is not target or step.key != step.new_key):
@@ -184,6 +232,11 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _write,
     _write,
     _read,
+    _push,
+    _push,
+    _pop,
+    _edit_list,
+    _cut_list,
     _move,
     _copy,
     _clear,
