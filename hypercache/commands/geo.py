@@ -105,15 +105,9 @@ def geoadd(context: Context, args: list[bytes]) -> Reply:
     summary="Return longitude and latitude of members.",
 )
 def geopos(context: Context, args: list[bytes]) -> Reply:
-    points = view_zset(context, args[1])
     found: list[object] = []
-    for member in args[2:]:
-        score = None if points is None else points.score(member)
-        if score is None:
-            found.append(NULL_ARRAY)
-        else:
-            longitude, latitude = decode(score)
-            found.append(point_reply(longitude, latitude))
+    for place in _places(context, args):
+        found.append(NULL_ARRAY if place is None else point_reply(place[0], place[1]))
     return found
 
 
@@ -127,15 +121,19 @@ def geopos(context: Context, args: list[bytes]) -> Reply:
     summary="Return the geohash strings of members.",
 )
 def geohash(context: Context, args: list[bytes]) -> Reply:
-    points = view_zset(context, args[1])
     found: list[object] = []
+    for place in _places(context, args):
+        found.append(None if place is None else geohash_text(place[0], place[1]))
+    return found
+
+
+def _places(context: Context, args: list[bytes]) -> list[tuple[float, float] | None]:
+    """Longitude and latitude of each member that is asked for, None where there is none."""
+    points = view_zset(context, args[1])
+    found: list[tuple[float, float] | None] = []
     for member in args[2:]:
         score = None if points is None else points.score(member)
-        if score is None:
-            found.append(None)
-        else:
-            longitude, latitude = decode(score)
-            found.append(geohash_text(longitude, latitude))
+        found.append(None if score is None else decode(score))
     return found
 
 
