@@ -20,6 +20,7 @@ from hypercache.backend import (
     Database,
     EncodingLimits,
     Entry,
+    HashValue,
     Value,
 )
 from hypercache_memory.deadlines import DeadlineLookup, Deadlines, NotedDeadlines
@@ -261,9 +262,11 @@ class MemoryDatabase(Database):
             wrong.append(f"the pool has {len(self._pool)} keys, the dict {len(self._entries)}")
         if volatile != self._deadlines.count:
             wrong.append(f"{volatile} keys have a deadline, {self._deadlines.count} are listed")
-        for key in self._fields.noted:
+        for key, noted in self._fields.noted.items():
             if key not in self._entries:
                 wrong.append(f"deadlines of fields are noted for {key!r}, which is not there")
+            elif not isinstance(self._entries[key].value, HashValue):
+                wrong.append(f"the deadline {noted} is noted of fields of {key!r}, no hash")
         if used != self._used:
             wrong.append(f"{self._used} bytes are accounted, {used} are there")
         return wrong

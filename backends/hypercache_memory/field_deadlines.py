@@ -35,6 +35,10 @@ class FieldDeadlines:
         """A field's deadline, or `NO_EXPIRE`."""
         return self._deadlines.get(field, NO_EXPIRE)
 
+    def fields(self) -> list[bytes]:
+        """All fields that have a deadline, in any order."""
+        return list(self._deadlines)
+
     def set(self, field: bytes, deadline: i64) -> None:
         """Give a field a deadline; O(log n) amortised."""
         number: int = deadline

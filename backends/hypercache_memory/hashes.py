@@ -67,6 +67,20 @@ class _Table:
     def copy(self) -> "_Table":
         return _Table(self.members.copy(), self.values.copy(), self.content)
 
+    def check(self) -> list[str]:
+        """What is inconsistent, in words."""
+        wrong: list[str] = []
+        content: i64 = 0
+        for at, field in enumerate(self.members.items):
+            if self.members.find(field) != at:
+                wrong.append(f"a hash does not find {field!r} at its position {at}")
+            content += bytes_block(len(field)) + bytes_block(len(self.values[at]))
+        if len(self.values) != len(self.members.items):
+            wrong.append(f"{len(self.members.items)} fields have {len(self.values)} values")
+        if content != self.content:
+            wrong.append(f"a hash accounts for {self.content} bytes, {content} are there")
+        return wrong
+
     def memory(self) -> i64:
         count: i64 = len(self.values)
         # The list of values over-allocates by up to an eighth.
@@ -238,6 +252,22 @@ class MemoryHash(HashValue):
         twin._deadlines = None if self._deadlines is None else self._deadlines.copy()
         twin._listpack = self._listpack
         return twin
+
+    def check(self) -> list[str]:
+        """What is inconsistent, in words."""
+        wrong: list[str] = []
+        table = self._table
+        if table is None:
+            found = len(pairs.unpacked(self._packed))
+            if found != self._count:
+                wrong.append(f"a hash counts {self._count} fields, {found} are packed")
+        else:
+            wrong += table.check()
+        if self._deadlines is not None:
+            for field in self._deadlines.fields():
+                if self.get(field) is None:
+                    wrong.append(f"a hash keeps a deadline of {field!r}, which is not there")
+        return wrong
 
     def shed(self, budget: int) -> int:
         """Free up to ``budget`` fields of a hash that nobody can reach any more."""

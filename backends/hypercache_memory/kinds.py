@@ -91,4 +91,6 @@ def check_value(value: Value) -> list[str]:
         return cast(MemoryZSet, value).check()
     if value.kind == LIST:
         return cast(MemoryList, value).check()
+    if value.kind == HASH:
+        return cast(MemoryHash, value).check()
     return []

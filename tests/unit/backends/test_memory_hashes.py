@@ -169,3 +169,18 @@ def test_renewing_a_deadline_leaves_nothing_behind() -> None:
         deadlines.set(b"g", 2000 + number)
     assert len(deadlines._heap) < 100
     assert deadlines.due(1 << 60, 10) == [b"f", b"g"]
+
+
+def test_check_finds_what_is_wrong() -> None:
+    fields = filled(100)
+    fields.set_deadline(b"field:1", 5)
+    assert fields.check() == []
+    assert fields._table is not None
+    assert fields._deadlines is not None
+    fields._table.content += 1
+    fields._table.members.items[3] = b"another"
+    fields._deadlines.set(b"none", 7)
+    assert len(fields.check()) == 3
+    fields = filled(10)
+    fields._count += 1
+    assert fields.check() == ["a hash counts 11 fields, 10 are packed"]
