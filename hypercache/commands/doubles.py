@@ -15,7 +15,8 @@ NOT_A_BORDER: Final = "ERR min or max is not a float"
 
 _MINUS: Final = 45
 _ZERO: Final = 48
-# Integers of so many digits are doubles exactly.
+_POINT: Final = 46
+# Integers of so many digits are doubles exactly, and nothing so short overflows.
 _EXACT_DIGITS: Final = 15
 
 _DECIMAL: Final = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -35,7 +36,7 @@ def parse_double(text: bytes, error: str = NOT_A_FLOAT) -> float:
     Raises `ErrorReply` for anything else: NaN, spaces, and numbers that are too great for a
     double or so small that nothing is left of them.
     """
-    value = _read_integer(text)
+    value = _read_plain(text)
     if value == value:
         return value
     value = _read(text)
@@ -56,7 +57,7 @@ def parse_border(text: bytes) -> tuple[float, bool]:
     excluded = text.startswith(b"(")
     if excluded:
         text = text[1:]
-    value = _read_integer(text)
+    value = _read_plain(text)
     if value != value:
         end = text.find(b"\0")
         if end >= 0:
@@ -69,32 +70,38 @@ def parse_border(text: bytes) -> tuple[float, bool]:
     return value, excluded
 
 
-def _read_integer(text: bytes) -> float:
-    """An integer of few digits, without regard to other spellings; NaN if it is none."""
+def _read_plain(text: bytes) -> float:
+    """A number of few digits, perhaps with a point; NaN for all that is written otherwise."""
     size: i64 = len(text)
     at: i64 = 0
     if size > 0 and text[0] == _MINUS:
         at = 1
-    if at == size or size > _EXACT_DIGITS or (at == 1 and text[1] == _ZERO):
+    if at == size or size > _EXACT_DIGITS:
         return _NAN
     negative = at == 1
+    dotted = False
     value: i64 = 0
     while at < size:
         digit: i64 = text[at] - _ZERO
-        if digit < 0 or digit > 9:
+        if 0 <= digit <= 9:
+            value = value * 10 + digit
+        elif digit == _POINT - _ZERO and not dotted and size > 1 + int(negative):
+            dotted = True
+        else:
             return _NAN
-        value = value * 10 + digit
         at += 1
-    return float(-value if negative else value)
+    if dotted:
+        return float(text)
+    return -float(value) if negative else float(value)
 
 
 def _read(text: bytes) -> float:
     """A number, rounded, which may make it infinite or zero; NaN if it is none."""
-    if _DECIMAL.fullmatch(text) is not None:
-        return float(text)
     infinity = _INFINITIES.get(text)
     if infinity is not None:
         return infinity
+    if _DECIMAL.fullmatch(text) is not None:
+        return float(text)
     if _HEX.fullmatch(text) is not None:
         try:
             return float.fromhex(text.decode())
