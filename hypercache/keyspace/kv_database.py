@@ -298,6 +298,10 @@ class KVDatabase(Database):
     def due_fields(self, now: i64, limit: int) -> list[bytes]:
         return self._due(self._tally.field_deadlines, now, limit)
 
+    def has_volatile_fields(self) -> bool:
+        index = self._tally.field_deadlines
+        return bool(self._kv.range(index, layout.after(index), 1))
+
     def _due(self, index: bytes, now: i64, limit: int) -> list[bytes]:
         """The keys that an index of deadlines has up to a time."""
         skipped = len(index) + 8

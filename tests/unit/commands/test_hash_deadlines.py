@@ -375,3 +375,17 @@ def test_a_digest_tells_whether_fields_expire(harness: EngineHarness) -> None:
     assert len({str(digest) for digest in digests}) == 3
     run(harness, "HPERSIST h FIELDS 2 f g")
     assert run(harness, "DEBUG DIGEST-VALUE h") == plain
+
+
+def test_a_database_without_such_fields_asks_no_hash(harness: EngineHarness) -> None:
+    keyspace = harness.engine.keyspaces[0]
+    run(harness, "HSET h f 1 g 2")
+    harness.tick()
+    assert not keyspace.fielded
+    run(harness, "HPEXPIRE h 10 FIELDS 1 f")
+    harness.tick()
+    assert keyspace.fielded
+    harness.advance(200)
+    harness.tick()
+    harness.tick()
+    assert not keyspace.fielded
