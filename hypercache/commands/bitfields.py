@@ -5,7 +5,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from hypercache.backend import StringValue
-from hypercache.commands.arguments import MAX_I64, SYNTAX_ERROR, parse_integer
+from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
 from hypercache.commands.bitmaps import OFFSET_ERROR, parse_offset
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
@@ -92,7 +92,7 @@ class Operation:
         if new > field.high:
             return field.high
         # As in Redis: to set what is so far below that the distance leaves 64 bits is as above.
-        wraps = self.action == _SET and field.high - new > MAX_I64
+        wraps = self.action == _SET and field.high - new >= 1 << 63
         return field.high if wraps else field.low
 
 
@@ -107,7 +107,7 @@ def parse_field(context: Context, kind: bytes, place: bytes) -> Field:
     if not place.startswith(b"#"):
         return Field(signed, bits, parse_offset(context, place))
     index = parse_offset(context, place[1:])
-    if int(index) * int(bits) >> 3 >= context.engine.max_bulk:
+    if int(index) * int(bits) >> 3 >= int(context.engine.max_bulk):
         raise ErrorReply(OFFSET_ERROR)
     return Field(signed, bits, index * bits)
 
