@@ -19,6 +19,17 @@ MAX_ID: Final = b"\xff" * 16
 #: `StreamGroup.entries_read` when it cannot be known.
 UNKNOWN: Final = -1
 
+
+def wrapped(count: int) -> int:
+    """A counter as 64 bits with sign hold it: behind the highest comes the lowest, as in Redis.
+
+    Clients may set counters to anything (XSETID, XGROUP SETID, XCLAIM).
+    """
+    if -(1 << 63) <= count < 1 << 63:
+        return count
+    return (count + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 #: An entry: its id, and its fields and values in turn.
 StreamEntry = tuple[bytes, list[bytes]]
 
@@ -154,7 +165,7 @@ class StreamValue(Value):
         raise NotImplementedError
 
     def entries_added(self) -> int:
-        """Number of entries ever added."""
+        """Number of entries ever added; it is `wrapped`."""
         raise NotImplementedError
 
     def set_state(self, last_id: bytes, max_deleted_id: bytes, entries_added: int) -> None:

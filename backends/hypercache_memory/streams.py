@@ -25,6 +25,9 @@ from hypercache_memory.stream_nodes import (
     seek,
 )
 
+# Behind it `entries_added` is the lowest number (see `hypercache.streams.wrapped`).
+MAX_COUNT: Final[i64] = 9223372036854775807
+
 # Streams with more nodes or pending entries than this are freed in slices.
 _LARGE: Final = 64
 
@@ -172,7 +175,7 @@ class MemoryStream(StreamValue):
         node.count += 1
         self._last = entry_id
         self._length += 1
-        self._added += 1
+        self._added = -MAX_COUNT - 1 if self._added == MAX_COUNT else self._added + 1
         self.changes += 1
         if tail.is_full(0, tail.entries - node.count, self._limits):
             self._seal()

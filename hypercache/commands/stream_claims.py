@@ -13,7 +13,7 @@ from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace.changes import DELIVERED, XGROUP_CREATECONSUMER
 from hypercache.reply import ErrorReply, Reply, quotable
-from hypercache.streams import MAX_ID, MIN_ID, Pending
+from hypercache.streams import MAX_ID, MIN_ID, Pending, wrapped
 
 # XAUTOCLAIM looks at so many pending entries for each that it may return.
 _ATTEMPTS: Final = 10
@@ -55,7 +55,7 @@ class Claimer:
         if count < 0:
             count = 1 if old is None else old.count
             if not self.just_ids:
-                count += 1
+                count = wrapped(int(count) + 1)
         pending = Pending(entry_id, self.consumer, self.time, count)
         self.group.set_pending(pending)
         self.group.set_consumer(self.consumer, self.changes.now, self.changes.now)

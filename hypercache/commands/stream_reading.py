@@ -16,7 +16,7 @@ from hypercache.engine.context import Context
 from hypercache.keyspace.changes import DELIVERED, XGROUP_CREATECONSUMER
 from hypercache.keyspace.stream_positions import place_behind
 from hypercache.reply import NULL_ARRAY, ErrorReply, PairedMap, Reply, quotable
-from hypercache.streams import MAX_ID, MIN_ID, Pending, StreamEntry
+from hypercache.streams import MAX_ID, MIN_ID, Pending, StreamEntry, wrapped
 
 # Entries of a consumer's history that are looked up at a time.
 _HISTORY_STEP: Final = 1000
@@ -229,7 +229,7 @@ class GroupReader:
                 found.append((format_id(pending.id), NULL_ARRAY if fields is None else fields))
                 if fields is not None:
                     self.group.set_pending(
-                        Pending(pending.id, pending.consumer, now, pending.count + 1)
+                        Pending(pending.id, pending.consumer, now, wrapped(int(pending.count) + 1))
                     )
             if len(some) < step or some[len(some) - 1].id == MAX_ID:
                 break

@@ -28,10 +28,10 @@ CONSUMER: Final = b"k"
 PENDING: Final = b"p"
 PENDING_OF: Final = b"q"
 
-_STATE: Final = Struct(">16s16sQQ")
+_STATE: Final = Struct(">16s16sqQ")
 _GROUP: Final = Struct(">Q16sqQ")
 _CONSUMER: Final = Struct(">qqQ")
-_PENDING: Final = Struct(">QqQ")
+_PENDING: Final = Struct(">Qqq")
 _LENGTH: Final = Struct(">I")
 
 

@@ -20,7 +20,7 @@ from hypercache.keyspace.kv_stream_layout import (
     encode_fields,
 )
 from hypercache.keyspace.layout import Namer, after
-from hypercache.streams import MIN_ID, StreamEntry
+from hypercache.streams import MIN_ID, StreamEntry, wrapped
 
 
 class KVStream(StreamValue):
@@ -78,7 +78,7 @@ class KVStream(StreamValue):
         handle = self.handle
         state = self._state()
         state.last_id = entry_id
-        state.entries_added += 1
+        state.entries_added = wrapped(state.entries_added + 1)
         with handle.store:
             handle.add(self._entries + entry_id, encode_fields(fields))
             handle.set_extra(state.encode())

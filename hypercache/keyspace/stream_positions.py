@@ -6,7 +6,7 @@ be told again at the ends of the stream. Source: XINFO GROUPS in Redis' document
 """
 
 from hypercache.backend import StreamGroup, StreamValue
-from hypercache.streams import MIN_ID, UNKNOWN, StreamEntry
+from hypercache.streams import MIN_ID, UNKNOWN, StreamEntry, wrapped
 
 
 def has_gap_after(stream: StreamValue, entry_id: bytes) -> bool:
@@ -29,9 +29,9 @@ def place_of(stream: StreamValue, entry_id: bytes) -> int:
     deleted = stream.max_deleted_id()
     if deleted == MIN_ID or deleted < first:
         if entry_id < first:
-            return added - stream.length()
+            return wrapped(added - stream.length())
         if entry_id == first:
-            return added - stream.length() + 1
+            return wrapped(added - stream.length() + 1)
     return UNKNOWN
 
 
@@ -40,7 +40,7 @@ def place_behind(stream: StreamValue, entries: list[StreamEntry], read: int) -> 
     count = len(entries)
     for index in range(count):
         if read != UNKNOWN and not has_gap_after(stream, entries[index][0]):
-            return read + count - index  # nor is there a gap behind those that follow
+            return wrapped(read + count - index)  # nor is there a gap behind those that follow
         if stream.entries_added() > 0:
             read = place_of(stream, entries[index][0])
     return read
@@ -54,4 +54,4 @@ def lag(stream: StreamValue, group: StreamGroup) -> int | None:
     read = group.entries_read()
     if read == UNKNOWN or has_gap_after(stream, group.last_id()):
         read = place_of(stream, group.last_id())
-    return None if read == UNKNOWN else added - read
+    return None if read == UNKNOWN else wrapped(added - read)
