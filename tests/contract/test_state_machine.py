@@ -8,7 +8,6 @@ answers must be the same; when it is rolled back, the memory backend never hears
 from collections.abc import Callable
 from typing import cast
 
-import pytest
 from hypercache_memory import MemoryBackend
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -31,7 +30,7 @@ from hypercache.backend import (
 )
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.testing import SortedDictKV
-from tests.contract.value_calls import CALLS, Step, content, steps
+from tests.contract.value_calls import Step, content, steps
 
 DATABASES = 3
 #: Deadlines are whole seconds and clocks stand between them, so that lateness plays no role.
@@ -291,10 +290,3 @@ TestBackends = Backends.TestCase
 TestBackends.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
 )
-
-
-@pytest.mark.parametrize("contract", CALLS, ids=lambda contract: contract.__name__)
-def test_every_method_of_every_contract_is_called(contract: type) -> None:
-    general = set(vars(Value))
-    methods = {name for name in vars(contract) if not name.startswith("_")} - general
-    assert set(CALLS[contract][1]) == methods

@@ -28,8 +28,9 @@ from hypercache.backend import (
     ZSetValue,
 )
 from hypercache.streams import MAX_ID, MIN_ID
-from tests.contract.stream_calls import GROUPS, STREAMS, appended, group_facts
+from tests.contract.stream_calls import GROUPS, STREAMS, appended, delivered, group_facts
 from tests.contract.value_arguments import (
+    NOW,
     Perform,
     counts,
     deadlines,
@@ -92,14 +93,15 @@ def fill(value: Any, count: int) -> None:
         match value:
             case HashValue():
                 value.set(element, b"v")
+                value.set_deadline(element, NOW + number % 4 if number % 3 == 0 else NO_EXPIRE)
             case ListValue():
                 value.push_right(element)
             case SetValue():
                 value.add(element)
             case ZSetValue():
-                value.set(element, float(number % 7))
+                value.set(element, float(number % 7) if count % 20 == 0 else 1.0)
             case StreamValue():
-                appended(value, 0, [b"f", element])
+                delivered(value, appended(value, 0, [b"f", element]), number)
             case StringValue():
                 value.write(number * 100, element)
 
