@@ -48,14 +48,7 @@ class Node:
         """How many entries lie in or below this node."""
         if self.children is None:
             return len(self.members)
-        total: i64 = 0
-        counts = self.counts
-        at: i64 = 0
-        end: i64 = len(counts)
-        while at < end:
-            total += counts[at]
-            at += 1
-        return total
+        return _sum(self.counts, len(self.counts))
 
     def below(self, score: float, member: bytes) -> i64:
         """How many of this node's own entries are lower than (score, member)."""
@@ -336,19 +329,6 @@ class OrderedMembers:
         nodes: i64 = (self.size * 3 >> 8) + 1
         return _NODE_BYTES * nodes + _PLACE_BYTES * self.size
 
-    def check(self) -> list[str]:
-        """What is inconsistent, in words; empty when all is well. O(n)."""
-        wrong: list[str] = []
-        _check(self.root, self.width, True, wrong)
-        if self.root.size() != self.size:
-            wrong.append(f"the tree counts {self.root.size()} entries of {self.size}")
-        previous: tuple[bytes, float] | None = None
-        for member, score in self.range(0, self.size):
-            if previous is not None and not (previous[1], previous[0]) < (score, member):
-                wrong.append(f"{member!r} at {score} comes after {previous[0]!r} at {previous[1]}")
-            previous = member, score
-        return wrong
-
 
 def _sum(counts: vec[i64], stop: i64) -> i64:
     total: i64 = 0
@@ -413,28 +393,3 @@ def _collect(node: Node, start: i64, stop: i64, found: list[tuple[bytes, float]]
         start -= count
         stop -= count
         at += 1
-
-
-def _check(node: Node, width: i64, is_root: bool, wrong: list[str]) -> i64:
-    """What is inconsistent in and below a node; its height."""
-    own: i64 = len(node.members)
-    children = node.children
-    if own > width or own * 4 < (0 if is_root else width):
-        wrong.append(f"a node has {own} entries, with a width of {width}")
-    if len(node.scores) != own:
-        wrong.append(f"a node has {own} members, and {len(node.scores)} scores")
-    if children is None:
-        return 1
-    if len(children) != own or len(node.counts) != own or own < 2:
-        wrong.append(f"{own} entries, {len(node.counts)} counts, {len(children)} children")
-    height: i64 = 0
-    for at, child in enumerate(children):
-        if node.counts[at] != child.size():
-            wrong.append(f"a child has {child.size()} entries, its parent counts {node.counts[at]}")
-        if node.members[at] is not child.members[0] or node.scores[at] != child.scores[0]:
-            wrong.append(f"{child.members[0]!r} is lowest, its parent shows {node.members[at]!r}")
-        below = _check(child, width, False, wrong)
-        if height != 0 and below != height:
-            wrong.append(f"children of heights {height} and {below}")
-        height = below
-    return height + 1

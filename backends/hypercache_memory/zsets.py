@@ -8,6 +8,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import ZSET, EncodingLimits, ZSetValue
 from hypercache_memory.members import Members
+from hypercache_memory.ordered_check import check_order
 from hypercache_memory.ordered_members import WIDTH, OrderedMembers
 from hypercache_memory.sizes import VALUE_BYTES, bytes_block
 
@@ -226,7 +227,7 @@ class MemoryZSet(ZSetValue):
 
     def check(self) -> list[str]:
         """What is inconsistent, in words; empty when all is well. O(n log n)."""
-        wrong = self._order.check()
+        wrong = check_order(self._order)
         pairs = self._order.range(0, self._order.size)
         content: i64 = 0
         for member, score in pairs:
