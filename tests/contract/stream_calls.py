@@ -33,6 +33,12 @@ def an_id(stream: StreamValue, number: int) -> bytes:
     return entries[-1][0] if entries else id_of(number)
 
 
+def pending_id(value: StreamValue, group: StreamGroup, number: int) -> bytes:
+    """The id of a pending entry if there are any, or that of another."""
+    found = group.pending_range(MIN_ID, MAX_ID, number + 1, None)
+    return found[-1].id if found else an_id(value, number)
+
+
 def pending_facts(pending: Pending | None) -> object:
     """What can be compared of a pending entry."""
     if pending is None:
@@ -72,7 +78,8 @@ def set_pending(
     """Deliver an entry to a consumer, made where there is none."""
     if group.consumer(name) is None:
         group.set_consumer(name, NOW, NOW)
-    group.set_pending(Pending(an_id(value, number), name, NOW + count, count))
+    entry_id = an_id(value, number) if count % 2 else pending_id(value, group, number)
+    group.set_pending(Pending(entry_id, name, NOW + count, count))
 
 
 def delivered(value: StreamValue, entry_id: bytes, number: int) -> None:
@@ -121,7 +128,7 @@ STREAMS: dict[str, tuple[SearchStrategy[Any], Perform]] = {
         ),
     ),
     "remove": (st.tuples(numbers), lambda value, number: value.remove(an_id(value, number))),
-    "remove_first": (st.tuples(counts), removed_first),
+    "remove_first": (st.tuples(st.integers(0, 20)), removed_first),
     "remove_below": (
         st.tuples(numbers),
         lambda value, number: value.remove_below(an_id(value, number)),
@@ -157,7 +164,9 @@ GROUPS: dict[str, tuple[SearchStrategy[Any], Perform]] = {
     "set_pending": (st.tuples(names, numbers, names, numbers), with_group(set_pending)),
     "remove_pending": (
         st.tuples(names, numbers),
-        with_group(lambda value, group, number: group.remove_pending(an_id(value, number))),
+        with_group(
+            lambda value, group, number: group.remove_pending(pending_id(value, group, number))
+        ),
     ),
     "pending_bounds": (st.tuples(names), with_group(lambda _, group: group.pending_bounds())),
     "pending_range": (
@@ -165,7 +174,7 @@ GROUPS: dict[str, tuple[SearchStrategy[Any], Perform]] = {
         with_group(
             lambda _, group, start, stop, limit, consumer: [
                 pending_facts(each)
-                for each in group.pending_range(id_of(start), id_of(stop), limit, consumer)
+                for each in group.pending_range(id_of(start), id_of(9 * stop), limit, consumer)
             ]
         ),
     ),
