@@ -132,7 +132,7 @@ class Effect:
         self.args = args
 
 
-@mypyc_attr(acyclic=True)
+@mypyc_attr(acyclic=True, free_list_len=1)  # most commands edit one value: one object serves all
 class Edit:
     """A value handed out to be changed in place, and how it was then; ``fresh``: just made.
 
