@@ -25,7 +25,7 @@ from hypercache_memory.sizes import block, bytes_block
 _SMALL_COUNT: Final[i64] = 16
 _SMALL_BYTES: Final[i64] = 512
 _SMALL_AGAIN: Final[i64] = 6
-# No list of more bytes and elements than one is a listpack again, whatever list-max-listpack-size says.
+# No list of more bytes (and of more than one element) is a listpack again, whatever the setting.
 _MAX_LISTPACK: Final[i64] = 32768
 # Elements that are looked at in one go when many are summed up.
 _SLICE: Final[i64] = 1024

@@ -244,6 +244,8 @@ class Keyspace:
         """Account for a value that was edited in place; called by the engine after a command."""
         value = edit.value
         key = edit.key
+        if value.changes == edit.changes and not edit.fresh:
+            return
         entry = self.store.find(key)
         if entry is None or entry.value is not value:
             return  # deleted or replaced by the same command, and accounted for there

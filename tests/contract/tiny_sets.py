@@ -107,9 +107,9 @@ class CutsMembers(TinySet):
         )
 
 
-class KeepsTheFirst(TinySet):
+class KeepsTheLowest(TinySet):
     def remove(self, member: bytes) -> bool:
-        if len(self.items) > 500 and member == next(iter(self.items)):
+        if len(self.items) > 100 and member == min(self.items):
             return False
         return super().remove(member)
 
@@ -196,7 +196,7 @@ BROKEN_SETS: tuple[tuple[str, type[TinySet]], ...] = (
     ("a_set_holds_each_member_once", CountsAddsOfNothing),
     ("a_set_holds_each_member_once", StripsMembers),
     ("a_set_holds_each_member_once", CutsMembers),
-    ("a_set_holds_each_member_once", KeepsTheFirst),
+    ("a_set_holds_each_member_once", KeepsTheLowest),
     ("a_set_holds_each_member_once", ListsTwice),
     ("a_scan_misses_no_member_that_stays", ScansForwards),
     ("a_scan_misses_no_member_that_stays", ScanNeverEnds),

@@ -134,9 +134,9 @@ def arranged(request: Request, reply: list[object] | bytes) -> object:
         return sorted(zip(map(repr, reply[::2]), map(repr, reply[1::2]), strict=True))
     if name == "ZRANGE":
         flat = [item for pair in reply for item in (pair if isinstance(pair, list) else [pair])]
-        return [item if at % 2 == 0 else float(item) for at, item in enumerate(flat)]  # type: ignore[arg-type]
+        return [item if at % 2 == 0 else float(str(item, "ascii")) for at, item in enumerate(flat)]
     if name == "XPENDING":
-        return [[field for at, field in enumerate(entry) if at != IDLE] for entry in reply]  # type: ignore[arg-type, var-annotated]
+        return [entry[:IDLE] + entry[IDLE + 1 :] for entry in reply if isinstance(entry, list)]
     if request[:2] == ("XINFO", "STREAM"):
         return [pair for pair in zip(reply[::2], reply[1::2], strict=True) if pair[0] not in KEPT]
     return reply
