@@ -6,6 +6,8 @@ COMPILED := .venv
 INTERPRETED := .venv-interpreted
 SOURCES := pyproject.toml setup.py $(shell find hypercache backends plugins -name '*.py' 2>/dev/null)
 PEERS := redis-server redis-tools
+# Whole files go to one worker each: tests of a file may share a server.
+PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .PHONY: run test test-compiled test-interpreted bench lint format docs soak tcl compiler peers clean
@@ -40,11 +42,11 @@ test: test-compiled test-interpreted
 test-compiled: compiler $(COMPILED)/.dev peers
 	@echo "== compiled"
 	@$(COMPILED)/bin/python -P -c "from hypercache.server import is_compiled; assert is_compiled()"
-	$(COMPILED)/bin/pytest $(PYTEST_ARGS)
+	$(COMPILED)/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-interpreted: $(INTERPRETED)/.dev peers
 	@echo "== interpreted"
-	$(INTERPRETED)/bin/pytest $(PYTEST_ARGS)
+	$(INTERPRETED)/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 # HYPERCACHE_SOAK_COMMANDS (ten million) and HYPERCACHE_SOAK_SECONDS (600) say for how long.
 soak: $(COMPILED)/.dev peers
