@@ -62,6 +62,11 @@ OLDER = is_older()
 SECTIONS = [section for section in EVERY if not (OLDER and is_changed(section))]
 
 
+def steady(text: str) -> str:
+    """A transcript without the milliseconds that pass while it is played (XCLAIM IDLE)."""
+    return re.sub(r"\(integer\) 10000\d{4}$", "(integer) 100000000", text, flags=re.MULTILINE)
+
+
 def test_list_of_changes_is_true() -> None:
     assert set(CHANGED_IN_7_2) <= {str(section) for section in EVERY}
 
@@ -92,4 +97,4 @@ class Clients(ExitStack):
 
 @pytest.mark.parametrize("section", SECTIONS, ids=str)
 def test_transcript_is_true(clients: Clients, section: Section) -> None:
-    assert section.play(clients.send) == section.written()
+    assert steady(section.play(clients.send)) == steady(section.written())
