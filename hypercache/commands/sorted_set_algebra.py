@@ -3,6 +3,7 @@
 Inputs may be sets as well: their members have the score 1.
 """
 
+import math
 from typing import Final, cast
 
 from mypy_extensions import i64
@@ -232,8 +233,15 @@ def _store(context: Context, key: bytes, found: dict[bytes, float], event: Event
         db.delete(key)
         return 0
     value = cast(ZSetValue, db.replace(key, ZSET, event))
-    for score, member in _ordered(found):
+    ordered = _ordered(found)
+    for score, member in ordered:
         value.set(member, score)
+    if value.encoding() == "skiplist":
+        # As long as it was small a score of -0 was kept as 0; Redis makes it large at once.
+        for score, member in ordered:
+            if score == 0.0 and math.copysign(1.0, score) < 0.0:
+                value.remove(member)
+                value.set(member, score)
     value.changes = 1  # as Redis counts it, however many they are
     return len(found)
 
