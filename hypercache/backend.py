@@ -15,7 +15,7 @@ Implementations that have only ordered keys and values underneath implement
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import ClassVar, Final
 
 from mypy_extensions import i32, i64, mypyc_attr
 
@@ -40,11 +40,19 @@ from hypercache.values import (
 
 CONTRACT_VERSION: Final = 1
 
+#: How soon after a commit the data are safe from a power failure: `Backend.sync_policy`.
+ALWAYS: Final = "always"
+EVERYSEC: Final = "everysec"
+NO: Final = "no"
+
 __all__ = [
+    "ALWAYS",
     "CONTRACT_VERSION",
+    "EVERYSEC",
     "HASH",
     "KIND_NAMES",
     "LIST",
+    "NO",
     "NO_EXPIRE",
     "SET",
     "STREAM",
@@ -59,6 +67,7 @@ __all__ = [
     "HashValue",
     "ListValue",
     "SetValue",
+    "Snapshot",
     "StreamGroup",
     "StreamValue",
     "StringValue",
@@ -238,6 +247,23 @@ class Database:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
+class Snapshot:
+    """All databases as they were at one moment, for reading: `Backend.snapshot`.
+
+    Reads only: `Database.find`, `keys`, `scan`, `sample`, `size`, `volatile`, `memory` and the
+    values' own reading. One thread at a time uses it, not necessarily the backend's own. A
+    backend may end one that has grown old; what is read from it then raises `BackendError`.
+    """
+
+    def __init__(self, databases: list[Database]) -> None:
+        self.databases = databases
+
+    def close(self) -> None:
+        """Give it back; it is not used afterwards. Closing it again changes nothing."""
+        raise NotImplementedError
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Backend:
     """A store: opened once, serving numbered databases until it is closed.
 
@@ -246,20 +272,42 @@ class Backend:
     Units do not nest. On a backend without units (``wants_units`` False) `begin` and
     `commit` are not called.
 
-    Traits: ``durable`` (data survive `close` and a crash after `commit`), ``wants_units``,
-    ``keeps_access`` (entries keep their access clock: OBJECT IDLETIME is meaningful).
+    Traits: ``durable`` (data survive `close` and a crash of this process after `commit`),
+    ``wants_units``, ``keeps_access`` (entries keep their access clock: OBJECT IDLETIME is
+    meaningful), ``snapshots`` (`snapshot` works) and ``sync_policy``: whether what was committed
+    is safe from a power failure before the client has its reply (``ALWAYS``), about a second
+    later (``EVERYSEC``), or when the system likes (``NO``). The server calls `sync` accordingly.
+
+    ``refusal`` says in words why nothing may be written that could make the data grow, and what
+    to do; it is empty as long as there is room. The server looks at it after `begin`, and
+    answers such commands with it; others, those that remove something among them, go on.
+
+    ``settings_type`` is an attrs class, or None where there is nothing to set. The setting
+    ``backend-settings`` is structured into it and validated by it, and the backend constructed
+    with that one object; without it the backend is constructed without arguments.
+    ``tools`` is a `hypercache.backend_tools.BackendTools` class, or None: what
+    ``hypercache check``, ``compact`` and ``copy`` do with a store of this kind.
     """
+
+    settings_type: ClassVar[type | None] = None
+    tools: ClassVar[type | None] = None
 
     name: str
     durable: bool
     wants_units: bool
     keeps_access: bool
+    snapshots: bool
+    sync_policy: str
+    refusal: str
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.durable = False
         self.wants_units = False
         self.keeps_access = False
+        self.snapshots = False
+        self.sync_policy = NO
+        self.refusal = ""
         #: Set by the server from the configuration; the values name their encodings by it.
         self.limits = EncodingLimits()
 
@@ -296,6 +344,23 @@ class Backend:
         """Free about ``budget`` elements that `unlink` and `clear` left; True if more are left."""
         raise NotImplementedError
 
+    def sync(self) -> None:
+        """Make durable, as ``sync_policy`` has it, all that was committed before the call.
+
+        Called in a worker thread, while the other methods are called in the backend's own, and
+        never twice at once: after every round that wrote something where the policy is
+        ``ALWAYS``, and about once a second in any case. So it is also the place for blocking
+        work that is due. Raises `BackendError`; replies that wait for it then never leave, and
+        ``refusal`` is to say so.
+        """
+
+    def snapshot(self) -> Snapshot:
+        """All databases as they are now, apart from what an open unit has changed.
+
+        Asked for between units. Later changes do not reach it, and it delays none of them.
+        """
+        raise BackendError(f"the backend {self.name!r} has no snapshots")
+
     def statistics(self) -> dict[str, int]:
-        """Numbers for INFO and metrics, by snake_case name."""
+        """Numbers for INFO and metrics, by snake_case name; none is negative."""
         return {}

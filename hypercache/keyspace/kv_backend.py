@@ -9,11 +9,25 @@ import os
 
 from mypy_extensions import mypyc_attr
 
-from hypercache.backend import Backend, Database
+from hypercache.backend import Backend, BackendError, Database, Snapshot
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_database import KVDatabase
 from hypercache.keyspace.kv_store import Store
 from hypercache.keyspace.ordered import OrderedKV
+
+
+class KVSnapshot(Snapshot):
+    """Databases over a snapshot of the store."""
+
+    def __init__(self, kv: OrderedKV, databases: list[Database]) -> None:
+        super().__init__(databases)
+        self._kv = kv
+        self._closed = False
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._kv.close()
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -28,6 +42,8 @@ class KVBackend(Backend):
         super().__init__(name)
         self.kv = kv
         self.durable = kv.durable
+        self.snapshots = kv.snapshots
+        self.sync_policy = kv.sync_policy
         self.wants_units = True
         self._salt = os.urandom(layout.SALT) if salt is None else salt
         self._store = Store(kv)
@@ -35,14 +51,19 @@ class KVBackend(Backend):
     def open(self, databases: int) -> list[Database]:
         self._store.limits = self.limits
         salt = self._store.open(databases, self._salt)
+        self.refusal = self.kv.refusal
+        return self._databases(self._store, salt)
+
+    def _databases(self, store: Store, salt: bytes) -> list[Database]:
         namer = layout.Namer(salt, self.kv.max_key_size)
-        return [KVDatabase(self._store, tally, namer) for tally in self._store.tallies]
+        return [KVDatabase(store, tally, namer) for tally in store.tallies]
 
     def close(self) -> None:
         self.kv.close()
 
     def begin(self) -> None:
         self._store.begin()
+        self.refusal = self.kv.refusal
 
     def commit(self) -> None:
         self._store.commit()
@@ -53,5 +74,21 @@ class KVBackend(Backend):
     def reclaim(self, budget: int) -> bool:
         return self._store.reclaim(budget)
 
+    def sync(self) -> None:
+        self.kv.sync()
+
+    def snapshot(self) -> Snapshot:
+        if self._store.in_unit:
+            raise BackendError("snapshot: a unit is open")
+        kv = self.kv.snapshot()
+        try:
+            store = Store(kv)
+            store.limits = self.limits
+            salt = store.view(len(self._store.tallies))
+        except BaseException:
+            kv.close()
+            raise
+        return KVSnapshot(kv, self._databases(store, salt))
+
     def statistics(self) -> dict[str, int]:
-        return {"lazyfree_pending_objects": self._store.graves}
+        return {"lazyfree_pending_objects": self._store.graves, **self.kv.statistics()}

@@ -28,6 +28,7 @@ from hypercache.keyspace.layout import (
 )
 
 NO_SLOT: Final = -1
+INLINE_HEAD: Final = bytes((INLINE,))
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -77,8 +78,13 @@ class KVDatabase(Database):
         tally = self._tally
         tally.size -= 1
         tally.used -= len(place) + len(record.encode()) + self._kv.pair_overhead + record.used
-        tally.volatile -= record.expire != NO_EXPIRE
         tally.dirty = True
+        self._forsake(name, record)
+
+    def _forsake(self, name: bytes, record: Record) -> None:
+        """A record goes: so do its deadlines."""
+        tally = self._tally
+        tally.volatile -= record.expire != NO_EXPIRE
         self._drop_deadline(tally.deadlines, name, record.expire)
         self._drop_deadline(tally.field_deadlines, name, layout.noted_deadline(record))
 
@@ -150,22 +156,32 @@ class KVDatabase(Database):
         name = self._namer.name(key)
         place = self._tally.records + name
         with self._store:
-            old = self._kv.get(place)
-            if old is not None and not self._overwrite(place, old, value, expire):
+            if expire == NO_EXPIRE and len(value) <= INLINE_LIMIT and not is_digest(name):
+                self._put_short(name, place, value)
+            else:
                 self._clear_name(name)
-                old = None
-            if old is None:
                 self._insert_string(name, self._long_key(key, name), value, expire)
         return Entry(value, expire, 0, NO_SLOT)
 
-    def _overwrite(self, place: bytes, old: bytes, value: bytes, expire: i64) -> bool:
-        """Replace a short string by another, both without a deadline; False if it is not so."""
-        if old[0] != INLINE or expire != NO_EXPIRE or len(value) > INLINE_LIMIT:
-            return False
-        self._kv.put(place, old[:1] + value)
-        self._tally.used += 1 + len(value) - len(old)
-        self._tally.dirty = True
-        return True
+    def _put_short(self, name: bytes, place: bytes, value: bytes) -> None:
+        """Store a short string without a deadline: one search, what was there comes with it."""
+        live = self._store.live.get(place)
+        raw = INLINE_HEAD + value
+        old = self._kv.exchange(place, raw)
+        tally = self._tally
+        tally.dirty = True
+        if old is None:
+            tally.size += 1
+            tally.used += len(place) + len(raw) + self._kv.pair_overhead
+        elif old[0] == INLINE:
+            tally.used += len(raw) - len(old)
+        else:
+            record = decode(old) if live is None else live.lease.record
+            self._store.forget(place)
+            self._forsake(name, record)
+            tally.used += len(raw) - len(record.encode()) - record.used
+            if record.form != INLINE:
+                self._store.drop_object(record)
 
     def _insert_string(self, name: bytes, long_key: bytes, value: bytes, expire: i64) -> None:
         if len(value) <= INLINE_LIMIT:

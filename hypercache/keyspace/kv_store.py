@@ -102,6 +102,12 @@ class Store:
                         tally.dirty = True
         return self._must_get(layout.META_SALT)
 
+    def view(self, databases: int) -> bytes:
+        """Read what a snapshot holds; the salt that it uses. Nothing is written."""
+        self.tallies = [Tally(index) for index in range(databases)]
+        self._read()
+        return self._must_get(layout.META_SALT)
+
     def _format(self, salt: bytes) -> None:
         if self.kv.range(b"\x00", b"\xff", 1):
             raise BackendError(

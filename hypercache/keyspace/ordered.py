@@ -16,6 +16,8 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from hypercache.backend import BackendError
+
 #: No limit below this is of use: prefixes and digests must fit.
 SMALLEST_KEY_LIMIT: Final = 64
 
@@ -29,19 +31,26 @@ class OrderedKV:
     lacking; the caller then rolls the transaction back.
 
     Traits, set by the subclass: ``max_key_size`` (bytes, at least 64), ``durable`` (what
-    was committed survives `close` and, as far as the store's settings say, a crash) and
+    was committed survives `close` and, as far as the store's settings say, a crash),
     ``pair_overhead`` (bytes that the store adds to a key and its value; an estimate, for
-    memory figures).
+    memory figures), ``snapshots`` (`snapshot` works), ``sync_policy`` and ``refusal``
+    (`hypercache.backend.Backend` explains the last two).
     """
 
     max_key_size: int
     durable: bool
     pair_overhead: int
+    snapshots: bool
+    sync_policy: str
+    refusal: str
 
     def __init__(self) -> None:
         self.max_key_size = 511
         self.durable = False
         self.pair_overhead = 16
+        self.snapshots = False
+        self.sync_policy = "no"
+        self.refusal = ""
 
     def open(self) -> None:
         """Get ready; called once, before everything else. May block."""
@@ -70,6 +79,15 @@ class OrderedKV:
     def put(self, key: bytes, value: bytes) -> None:
         """Store a value, in the place of an old one. Only inside a transaction."""
         raise NotImplementedError
+
+    def exchange(self, key: bytes, value: bytes) -> bytes | None:
+        """Store a value and return the one that was there, or None. Only inside a transaction.
+
+        Worth overriding where that takes one search and not two.
+        """
+        old = self.get(key)
+        self.put(key, value)
+        return old
 
     def delete(self, key: bytes) -> bool:
         """Remove a key; False when it was not there. Only inside a transaction."""
@@ -100,3 +118,18 @@ class OrderedKV:
     def rollback(self) -> None:
         """End the transaction, undoing every change."""
         raise NotImplementedError
+
+    def snapshot(self) -> "OrderedKV":
+        """What is committed now, as a store that is only read (`get`, `range`) and closed.
+
+        Called outside of transactions. Later changes do not reach it. It is used by one thread
+        at a time, not necessarily the store's own.
+        """
+        raise BackendError("this store has no snapshots")
+
+    def sync(self) -> None:
+        """As `hypercache.backend.Backend.sync`."""
+
+    def statistics(self) -> dict[str, int]:
+        """Numbers for INFO and metrics, by snake_case name; none is negative."""
+        return {}

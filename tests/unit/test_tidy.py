@@ -38,6 +38,7 @@ LAYERS: dict[str, set[str]] = {
     "listpack": set(),
     "streams": {"values"},
     "backend": {"streams", "values"},
+    "backend_tools": set(),
     "reply": {"protocol"},
     "keyspace": {"backend", "listpack", "reply", "streams", "values"},
     "config": {"keyspace", "observability", "protocol"},
@@ -60,7 +61,16 @@ LAYERS: dict[str, set[str]] = {
         "transport",
         "wiring",
     },
-    "cli": {"config", "hypercache", "observability", "server", "supervision", "transport"},
+    "cli": {
+        "backend",
+        "backend_tools",
+        "config",
+        "hypercache",
+        "observability",
+        "server",
+        "supervision",
+        "transport",
+    },
     "__main__": {"cli"},
     # What outsiders test with: it starts everything, and knows our own memory backend.
     "testing": {
