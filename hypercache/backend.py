@@ -349,9 +349,16 @@ class Backend:
 
         Called in a worker thread, while the other methods are called in the backend's own, and
         never twice at once: after every round that wrote something where the policy is
-        ``ALWAYS``, and about once a second in any case. So it is also the place for blocking
-        work that is due. Raises `BackendError`; replies that wait for it then never leave, and
-        ``refusal`` is to say so.
+        ``ALWAYS``, else about once a second. Raises `BackendError`; replies that wait for it
+        then never leave, and ``refusal`` is to say so.
+        """
+
+    def maintain(self) -> None:
+        """Do blocking work of the backend's own that is due: flush, compact, prepare.
+
+        Called about once a second in a worker thread, while the other methods, `sync` among
+        them, are called elsewhere, and never twice at once. Raises `BackendError`, which is
+        logged.
         """
 
     def snapshot(self) -> Snapshot:

@@ -77,6 +77,9 @@ class KVBackend(Backend):
     def sync(self) -> None:
         self.kv.sync()
 
+    def maintain(self) -> None:
+        self.kv.maintain()
+
     def snapshot(self) -> Snapshot:
         if self._store.in_unit:
             raise BackendError("snapshot: a unit is open")

@@ -130,6 +130,9 @@ class OrderedKV:
     def sync(self) -> None:
         """As `hypercache.backend.Backend.sync`."""
 
+    def maintain(self) -> None:
+        """As `hypercache.backend.Backend.maintain`."""
+
     def statistics(self) -> dict[str, int]:
         """Numbers for INFO and metrics, by snake_case name; none is negative."""
         return {}
