@@ -23,6 +23,7 @@ HOT_FOLDERS = (
     "hypercache/engine",
     "hypercache/commands",
     "backends/hypercache_memory",
+    "backends/hypercache_lmdb",
 )
 HOT_FILES = (
     "hypercache/backend.py",

@@ -1,0 +1,109 @@
+# mypyc: interpreted
+"""Opening a store's folder: one process, LMDB's environment, the format.
+
+A folder has LMDB's ``data.mdb`` and ``lock.mdb``, the segments of the log, and ``owner``, which
+the process that serves the store keeps locked. LMDB's unnamed database holds what is said
+about the store (`FORMAT_KEY`, `LOG_KEY`), the database ``data`` the pairs.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from hypercache.backend import BackendError
+
+FORMAT: Final = b"hypercache lmdb 1"
+_FORMAT_NAME: Final = b"hypercache lmdb "
+
+DATA: Final = b"data"
+FORMAT_KEY: Final = b"!format"
+LOG_KEY: Final = b"!log"
+
+DATA_FILE: Final = "data.mdb"
+OWNER_FILE: Final = "owner"
+# Snapshots, copies and checks that read at the same time.
+READERS: Final = 64
+
+
+def own(folder: Path) -> int:
+    """Lock a folder for this process; the descriptor that holds the lock."""
+    path = folder / OWNER_FILE
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise BackendError(
+            f"{folder} is in use by another process (PID {owner}): stop it, or use another path"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def make_folder(folder: Path) -> None:
+    """Create a store's folder, for its owner only."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendError(f"{folder} cannot be created: {error.strerror}") from error
+
+
+def open_environment(folder: Path, map_size: int, *, readahead: bool = True) -> lmdb.Environment:
+    """LMDB's environment of a folder, for writing; raises `BackendError`."""
+    data = folder / DATA_FILE
+    # Reserved blocks make the file as long as its map was; a shorter map would not do.
+    known = data.stat().st_size if data.exists() else 0
+    try:
+        return lmdb.open(
+            str(folder),
+            map_size=max(map_size, known),
+            writemap=True,
+            meminit=False,
+            readahead=readahead,
+            max_dbs=1,
+            max_readers=READERS,
+            mode=0o600,
+        )
+    except lmdb.Error as error:
+        raise BackendError(f"{folder} cannot be opened: {error}") from error
+
+
+def open_for_reading(folder: Path) -> lmdb.Environment:
+    """The same beside a server that may have it open; nothing is written."""
+    try:
+        return lmdb.open(
+            str(folder), readonly=True, create=False, readahead=True, max_dbs=1, max_readers=READERS
+        )
+    except lmdb.Error as error:
+        raise BackendError(f"{folder} cannot be opened: {error}") from error
+
+
+def check_format(folder: Path, found: bytes | None, is_empty: bool) -> None:
+    """Refuse what this version cannot read."""
+    if found == FORMAT or (found is None and is_empty):
+        return
+    if found is None or not found.startswith(_FORMAT_NAME):
+        raise BackendError(
+            f"{folder} holds an LMDB database that HyperCache did not write: use another path"
+        )
+    newest = FORMAT.removeprefix(_FORMAT_NAME).decode()
+    version = found.removeprefix(_FORMAT_NAME).decode("ascii", "replace")
+    raise BackendError(
+        f"{folder} has version {version} of the store's format, and this HyperCache knows"
+        f" version {newest}: open it with the HyperCache that wrote it"
+    )
+
+
+def encode_number(number: int) -> bytes:
+    """The number of a segment as `LOG_KEY` has it."""
+    return number.to_bytes(8, "big")
+
+
+def decode_number(raw: bytes | None) -> int:
+    """The number of the first segment that the store does not hold yet."""
+    return 1 if raw is None else int.from_bytes(raw, "big")
