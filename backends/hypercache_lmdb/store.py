@@ -175,7 +175,7 @@ class LMDBKV(OrderedKV):
             self._next.remove()
             self._next = None
         self._segment.close()
-        del self._cursor
+        self._cursor.close()
         self._transaction.abort()
         self._environment.close()
         for descriptor in (self._file, self._owner):
@@ -333,7 +333,7 @@ class LMDBKV(OrderedKV):
 
     def _undo(self) -> None:
         """Go back to what the log has."""
-        del self._cursor
+        self._cursor.close()
         self._transaction.abort()
         self._begin()
         self._replay()
@@ -368,7 +368,7 @@ class LMDBKV(OrderedKV):
     def _commit_all(self, fresh: log.Segment) -> None:
         self._next = None
         number = environment.encode_number(fresh.number)
-        del self._cursor
+        self._cursor.close()
         try:
             self._transaction.put(environment.LOG_KEY, number, db=self._unnamed)
             self._transaction.commit()
