@@ -38,7 +38,8 @@ from hypercache.values import (
     ZSetValue,
 )
 
-CONTRACT_VERSION: Final = 1
+#: The versions of this contract that the server keeps.
+CONTRACT_VERSIONS: Final = (1,)
 
 #: How soon after a commit the data are safe from a power failure: `Backend.sync_policy`.
 ALWAYS: Final = "always"
@@ -47,7 +48,7 @@ NO: Final = "no"
 
 __all__ = [
     "ALWAYS",
-    "CONTRACT_VERSION",
+    "CONTRACT_VERSIONS",
     "EVERYSEC",
     "HASH",
     "KIND_NAMES",
@@ -284,11 +285,15 @@ class Backend:
 
     ``settings_type`` is an attrs class, or None where there is nothing to set. The setting
     ``backend-settings`` is structured into it and validated by it, and the backend constructed
-    with that one object; without it the backend is constructed without arguments.
+    with that one object; without it the backend is constructed without arguments. Relative
+    paths in it are relative to the server's ``dir``, which is its working directory. The
+    constructor touches nothing outside: ``hypercache backends`` calls it to learn the traits.
     ``tools`` is a `hypercache.backend_tools.BackendTools` class, or None: what
     ``hypercache check``, ``compact`` and ``copy`` do with a store of this kind.
     """
 
+    #: The version of this contract that the backend was written for.
+    contract: ClassVar[int] = 1
     settings_type: ClassVar[type | None] = None
     tools: ClassVar[type | None] = None
 

@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from hypercache.backend import Backend, BackendError
 from hypercache.config import Configuration
 from hypercache.engine.engine import Engine, Reporter
 from hypercache.engine.registry import Registry
+from hypercache.extensions import BACKENDS, ExtensionError
 from hypercache.keyspace.clock import Chance, Clock
 from hypercache.observability.logs import get_logger
 from hypercache.supervision import Supervisor, load_plugin
@@ -35,7 +35,6 @@ from hypercache.transport.reactor import Reactor
 from hypercache.transport.tls import TlsListener
 from hypercache.wiring import wire
 
-BACKENDS: Final = "hypercache.backends"
 # One slice of background work between rounds, in microseconds.
 TICK_BUDGET: Final = 1000
 # How long replies may take to leave when the server stops, in seconds.
@@ -70,17 +69,10 @@ def is_compiled() -> bool:
 
 def open_backend(name: str, settings: Mapping[str, object]) -> Backend:
     """Construct the backend of an entry point; raises `StartError`."""
-    found = {point.name: point for point in entry_points(group=BACKENDS)}
-    if name not in found:
-        known = ", ".join(sorted(found)) or "none"
-        raise StartError(f"backend {name!r} is not installed (installed: {known}).")
     try:
-        backend = found[name].load()(**settings)
-    except TypeError as error:
-        raise StartError(f"backend {name!r}: its settings do not fit: {error}") from error
-    if not isinstance(backend, Backend):
-        raise StartError(f"backend {name!r}: {backend!r} is no Backend.")
-    return backend
+        return BACKENDS.make(name, BACKENDS.load(BACKENDS.find(name)), settings)
+    except ExtensionError as error:
+        raise StartError(str(error)) from error
 
 
 class Server:

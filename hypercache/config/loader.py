@@ -13,6 +13,7 @@ from hypercache.config.sources import read_redis_conf
 from hypercache.config.yaml_file import read_yaml
 
 _INCLUDE_DEPTH: Final = 16
+_BACKEND_SETTINGS: Final = "backend-settings"
 _YAML_LINE: Final = re.compile(r"---|[\[{]|[\w.-]+\s*:(\s|$)", re.ASCII)
 
 
@@ -39,8 +40,12 @@ def read_file(path: str, source: str) -> list[Assignment]:
 
 
 def directive_named(name: str) -> Directive | None:
-    """The directive of a name; ``plugin.setting`` is part of ``plugins``."""
-    return BY_NAME["plugins"] if "." in name else BY_NAME.get(name)
+    """The directive of a name.
+
+    ``plugin.setting`` is part of ``plugins``, ``backend-settings.setting`` of that.
+    """
+    whole, dot, _ = name.partition(".")
+    return BY_NAME[whole if whole == _BACKEND_SETTINGS else "plugins"] if dot else BY_NAME.get(name)
 
 
 class Loader:
@@ -83,7 +88,8 @@ class Loader:
             reason = "Bad directive or wrong number of arguments"
             raise start_error(origin, reason + nearest(name))
         if "." in name:
-            words = [f"{name}={' '.join(words)}"]
+            path = name.removeprefix(f"{_BACKEND_SETTINGS}.")
+            words = [f"{path}={' '.join(words)}"]
         kind = directive.kind
         if not kind.multiple and len(words) != 1:
             raise start_error(origin, "wrong number of arguments", directive, words)

@@ -117,6 +117,17 @@ def test_what_other_sources_said_is_written_too(tmp_path: Path) -> None:
     assert configuration.settings.backend_settings == {"path": "a b", "n": 1}
 
 
+def test_settings_of_a_backend_that_stand_one_by_one(tmp_path: Path) -> None:
+    """They stay where they are, and become one line when a source after the file changes one."""
+    path = tmp_path / "a.conf"
+    text = "backend-settings.path kv.db\n# between\nbackend-settings.count 3\n"
+    path.write_text(text)
+    load([str(path)], {}).rewrite()
+    assert path.read_text() == text
+    load([str(path), "--backend-settings.count", "4"], {}).rewrite()
+    assert path.read_text() == "backend-settings path=kv.db count=4\n# between\n"
+
+
 def test_what_an_include_says_is_not_repeated_unless_changed(tmp_path: Path) -> None:
     (tmp_path / "more.conf").write_text("timeout 5\n")
     text = f"include {tmp_path}/more.conf\n"

@@ -11,6 +11,7 @@ from hypercache.config import load
 from hypercache.plugin import NoSettings, Plugin
 from hypercache.supervision import PluginError, construct, load_plugin
 from tests.support import sample_plugin
+from tests.support.packages import PLUGINS, distribution
 
 
 @attrs.frozen
@@ -88,7 +89,7 @@ def test_unknown_setting_inside_another() -> None:
         ("share", False, "must be a number, is False"),
         ("name", 5, "must be a text, is 5"),
         ("name", None, "must be a text, is None"),
-        ("mode", "slow", "slow not in literal typing.Literal['fast', 'safe']"),
+        ("mode", "slow", "must be one of fast, safe, is 'slow'"),
     ],
 )
 def test_wrong_type_is_refused_not_converted(setting: str, value: object, expected: str) -> None:
@@ -141,16 +142,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def distribution(folder: Path, name: str, *points: str) -> None:
-    """An installed distribution with entry points for plugins."""
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    info.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    info.joinpath("entry_points.txt").write_text(
-        "[hypercache.plugins]\n" + "".join(f"{point}\n" for point in points)
-    )
-
-
 def failure(name: str) -> str:
     with pytest.raises(PluginError) as caught:
         load_plugin(name, {})
@@ -158,14 +149,18 @@ def failure(name: str) -> str:
 
 
 def test_plugin_is_found_by_its_entry_point(install: Path) -> None:
-    distribution(install, "hypercache-ledger", "ledger = tests.support.sample_plugin:Ledger")
+    distribution(
+        install, "hypercache-ledger", PLUGINS, "ledger = tests.support.sample_plugin:Ledger"
+    )
     plugin = load_plugin("ledger", {"gate": False})
     assert isinstance(plugin, sample_plugin.Ledger)
     assert plugin.settings == sample_plugin.Settings(gate=False)
 
 
 def test_unknown_plugin_names_those_that_are_there(install: Path) -> None:
-    distribution(install, "hypercache-ledger", "ledger = tests.support.sample_plugin:Ledger")
+    distribution(
+        install, "hypercache-ledger", PLUGINS, "ledger = tests.support.sample_plugin:Ledger"
+    )
     text = failure("leger")
     assert text.startswith("plugin 'leger' is not installed (installed: ")
     assert "ledger" in text
@@ -173,8 +168,8 @@ def test_unknown_plugin_names_those_that_are_there(install: Path) -> None:
 
 
 def test_two_plugins_of_one_name_are_refused(install: Path) -> None:
-    distribution(install, "one", "same = tests.support.sample_plugin:Ledger")
-    distribution(install, "two", "same = hypercache.plugin:Plugin")
+    distribution(install, "one", PLUGINS, "same = tests.support.sample_plugin:Ledger")
+    distribution(install, "two", PLUGINS, "same = hypercache.plugin:Plugin")
     text = failure("same")
     assert "more than once" in text
     assert "tests.support.sample_plugin:Ledger" in text
@@ -182,7 +177,9 @@ def test_two_plugins_of_one_name_are_refused(install: Path) -> None:
 
 def test_plugin_that_cannot_be_imported(install: Path) -> None:
     (install / "wants_more.py").write_text("import module_that_is_not_there\n")
-    distribution(install, "broken", "broken = wants_more:Plugin", "absent = wants_more_still:P")
+    distribution(
+        install, "broken", PLUGINS, "broken = wants_more:Plugin", "absent = wants_more_still:P"
+    )
     assert failure("broken") == (
         "plugin 'broken' (wants_more:Plugin) cannot be imported: "
         "No module named 'module_that_is_not_there'."
@@ -192,7 +189,7 @@ def test_plugin_that_cannot_be_imported(install: Path) -> None:
 
 
 def test_entry_point_of_something_else(install: Path) -> None:
-    distribution(install, "odd", "odd = hypercache.plugin:NoSettings")
+    distribution(install, "odd", PLUGINS, "odd = hypercache.plugin:NoSettings")
     assert failure("odd") == (
         "plugin 'odd': <class 'hypercache.plugin.NoSettings'> is no subclass of Plugin."
     )

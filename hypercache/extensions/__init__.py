@@ -1,0 +1,14 @@
+"""Backends and plugins: found by entry point, checked, and given their settings, all alike."""
+
+from hypercache.extensions.family import BACKENDS, PLUGINS, ExtensionError, Family
+from hypercache.extensions.installed import Installed, Setting, installed
+
+__all__ = [
+    "BACKENDS",
+    "PLUGINS",
+    "ExtensionError",
+    "Family",
+    "Installed",
+    "Setting",
+    "installed",
+]
