@@ -4,7 +4,8 @@ Start: backend, engine, commands; listeners are bound (so a taken port stops the
 plugins start in order (recovery happens here, clients are told LOADING); then clients are
 served. Stop, on SIGTERM, SIGINT or SHUTDOWN, or when a critical plugin has failed: accept
 nobody and serve no request any more, let replies leave, stop the plugins in reverse order
-(they flush, which lets the replies behind their gates leave), close the backend.
+(they flush, which lets the replies behind their gates leave), sync the backend a last time and
+close it.
 """
 
 import gc
@@ -23,6 +24,7 @@ import trio
 from hypercache import __version__, commands
 from hypercache.backend import Backend, BackendError
 from hypercache.config import Configuration
+from hypercache.durability import Durability
 from hypercache.engine.engine import Engine, Reporter
 from hypercache.engine.registry import Registry
 from hypercache.extensions import BACKENDS, ExtensionError
@@ -105,6 +107,7 @@ class Server:
             )
         except BackendError as error:
             raise StartError(f"backend {settings.backend!r} cannot be opened: {error}") from error
+        self.durability = Durability(self.engine)
         self.door = Door()
         self.reactor = Reactor(self.engine, self.door)
         self.tls: TlsListener | None = None
@@ -165,6 +168,7 @@ class Server:
                     await self._end()
                 finally:
                     await self.supervisor.stop()
+                    await self.durability.stop()
                 nursery.cancel_scope.cancel()
         finally:
             self._release()
@@ -175,6 +179,7 @@ class Server:
         """Start the server's tasks and the plugins; ends early when the server is to stop."""
         await nursery.start(self._watch_signals)
         nursery.start_soon(self._watch_plugins)
+        await nursery.start(self.durability.run)
         self.log.info("initialized", message="Server initialized")
         nursery.start_soon(self._keep_time)
         nursery.start_soon(self.reactor.run)
@@ -288,6 +293,7 @@ class Server:
         await self.supervisor.stop()
         if self.supervisor.abandoned:
             self._leave(1)
+        await self.durability.stop()
         await self._drain()
 
     async def _drain(self) -> None:
@@ -305,10 +311,15 @@ class Server:
     def _release(self) -> None:
         settings = self.settings
         self.reactor.stop_accepting()
-        self.engine.close()
-        for name in (settings.unixsocket, settings.pidfile):
-            if name:
-                Path(settings.path(name)).unlink(missing_ok=True)
+        try:
+            if self.durability.busy:  # the process ends at once: as after a crash
+                self.log.error("backend_busy", message="The backend is busy: it is not closed.")
+            else:
+                self.engine.close()
+        finally:
+            for name in (settings.unixsocket, settings.pidfile):
+                if name:
+                    Path(settings.path(name)).unlink(missing_ok=True)
         gc.enable()
         self.log.info("stopped", message="HyperCache is now ready to exit, bye bye...")
 

@@ -55,7 +55,10 @@ def leave(context: Context) -> None:
     summary="Run the queued commands in one step and return their replies.",
 )
 def exec_(context: Context, args: list[bytes]) -> Reply:
-    """Nothing is run, and null returned, if a watched key has changed since WATCH."""
+    """Nothing is run, and null returned, if a watched key has changed since WATCH.
+
+    Errors of its commands undo nothing, but where the backend fails, nothing of it stays.
+    """
     queue = context.queue
     if queue is None:
         raise ErrorReply("ERR EXEC without MULTI")
@@ -68,13 +71,23 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
     if broken:
         return NULL_ARRAY
     context.in_exec = True
+    before = engine.journal.offset
     replies: list[object] = []
     for queued in queue:
         reply = engine.call(context, queued.command, queued.args)
+        if engine.units.spoiled:
+            engine.units.undo_transaction(context, before)
+            raise discarded(reply)
         # Nobody waits inside a transaction: it is as if the time were up already.
         replies.append(reply.reply(engine) if isinstance(reply, Wait) else reply)
     engine.settlement.end_transaction(context)
     return replies
+
+
+def discarded(reply: object) -> ErrorReply:
+    """The backend has failed in a transaction, of which nothing stays."""
+    reason = reply.text.removeprefix("ERR ") if isinstance(reply, ErrorReply) else ""
+    return ErrorReply(f"EXECABORT Transaction discarded because of: {reason}")
 
 
 @command(

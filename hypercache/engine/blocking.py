@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from mypy_extensions import i64
 
+from hypercache.backend import BackendError
 from hypercache.engine.context import Place
 from hypercache.engine.waiting import Parked, Wait
 from hypercache.keyspace.changes import Touch
@@ -159,11 +160,18 @@ class BlockedClients:
             self.ready[place] = None
 
     def _kind(self, place: Place) -> int:
-        """The kind of value under a key, -1 for none; only looks, so that nothing expires."""
+        """The kind of value under a key, -1 for none; only looks, so that nothing expires.
+
+        Where the backend cannot tell, it is none: who waits goes on waiting.
+        """
         keyspace = self.engine.keyspaces[place[0]]
-        if not keyspace.is_live(place[1]):
+        try:
+            if not keyspace.is_live(place[1]):
+                return -1
+            entry = keyspace.store.find(place[1])
+        except BackendError as error:
+            self.engine.units.look_failed(error)
             return -1
-        entry = keyspace.store.find(place[1])
         return -1 if entry is None else kind_of(entry)
 
     def serve(self) -> None:
@@ -206,6 +214,8 @@ class BlockedClients:
         engine.changes.now = engine.time // 1000
         keeps_access = engine.changes.keep_access
         engine.changes.keep_access = session.no_touch
+        if engine.units.is_open:
+            engine.units.join(session)
         try:
             if (engine.armed | session.armed) & wait.command.guards:
                 reply = engine.admit(session, wait.command, wait.args)

@@ -22,6 +22,7 @@ class Delivery:
         self.engine = engine
         self.outgoing: list[Session] = []
         self.doomed: list[Session] = []
+        self.dropped: list[Session] = []
         # Sessions with held replies, and how far the gates had let go when last looked at.
         self.gated: dict[int, Session] = {}
         self.released: i64 = 0
@@ -41,8 +42,28 @@ class Delivery:
         session.closing = True
         self.doomed.append(session)
 
+    def drop(self, session: Session) -> None:
+        """Close a client's connection at the end of this round without another word.
+
+        What it was told in the round is not true any more.
+        """
+        session.closing = True
+        self.dropped.append(session)
+
+    def drop_held(self, passed: i64) -> None:
+        """Drop the clients whose replies wait for more than ``passed``, which never comes."""
+        for session in list(self.gated.values()):
+            if session.held and session.held[-1].offset > passed:
+                self.drop(session)
+        self.engine.gates_moved()
+
     def deliver(self) -> None:
         """Let the round's replies leave, but those of the doomed and those behind a gate."""
+        while self.dropped:
+            session = self.dropped.pop()
+            session.take()
+            session.held = []
+            session.outlet.close()
         passed: i64 = self.engine.journal.passed() if self.engine.journal.gates else BEYOND
         outgoing = self.outgoing
         if outgoing:

@@ -50,6 +50,8 @@ from hypercache.engine.session import Outlet, Session
 from hypercache.engine.settlement import Settlement
 from hypercache.engine.slowlog import SlowLog, redact
 from hypercache.engine.statistics import Statistics
+from hypercache.engine.syncs import Syncs
+from hypercache.engine.units import Units
 from hypercache.engine.waiting import Wait
 from hypercache.engine.waits import Waits
 from hypercache.keyspace.changes import Changes
@@ -96,8 +98,6 @@ class Engine:
         self.registry = registry
         self.configuration = configuration
         self.backend = backend
-        self.wants_units = backend.wants_units
-        self.unit_open = False
         self.changes = Changes()
         self.keyspaces: list[Keyspace] = [
             Keyspace(index, store, self.changes, chance)
@@ -144,11 +144,13 @@ class Engine:
         self.waits = Waits(self)
         self.blocked = self.waits.blocked
         self.delivery = Delivery(self)
+        self.units = Units(self, backend)
+        self.syncs = Syncs(self, backend)
         self.settlement = Settlement(self)
         self.background = Background(self)
         for command in registry.every():
             command.guards = guards_of(command)
-        self.background.tick(0)
+        self.background.keep_time()
 
     # Clients -----------------------------------------------------------------------------
 
@@ -245,13 +247,8 @@ class Engine:
         if self.counters.cycle_began == 0:
             self.counters.cycle_began = self.time
         self.changes.keep_access = session.no_touch
-        self.open_unit()
-
-    def open_unit(self) -> None:
-        """Begin the round's unit, where the backend wants one."""
-        if self.wants_units and not self.unit_open:
-            self.backend.begin()
-            self.unit_open = True
+        if self.units.wanted:
+            self.units.enter(session)
 
     def leave(self, session: Session) -> None:
         """A client's batch has ended."""
@@ -365,12 +362,12 @@ class Engine:
         # Names of their own: compiled, a variable has the type of its first assignment.
         except BackendError as failure:
             command.failed_calls += 1
-            reply = self.backend_failed(failure, command)
+            reply = self.backend_failed(failure, context, command)
         except Exception as bug:  # noqa: BLE001 - a bug must not take other clients down
             command.failed_calls += 1
-            reply = self.crashed(bug, command)
+            reply = self.crashed(bug, context, command)
         if changes.edits:
-            self.settlement.settle_edits()
+            reply = self.settle_edits(context, command, reply)
         if changes.dirty != changes.settled or changes.touched or changes.effects:
             self.settlement.settle(context, args)
         now: i64 = self.clock.microseconds()
@@ -389,20 +386,29 @@ class Engine:
             self.note_slow(context, command, args, elapsed)
         return reply
 
-    def backend_failed(self, error: BackendError, command: Command) -> ErrorReply:
+    def settle_edits(self, context: Context, command: Command, reply: object) -> object:
+        """Account for what a command has edited in place; its reply, or that this has failed."""
+        try:
+            self.settlement.settle_edits()
+        except BackendError as failure:
+            reply = self.backend_failed(failure, context, command)
+            self.changes.forget()
+        return reply
+
+    def backend_failed(self, error: BackendError, context: Context, command: Command) -> ErrorReply:
         """The store has refused an operation."""
-        self.reporter.report(
-            "error", "backend_failed", {"command": command.name.decode(), "error": str(error)}
-        )
-        failure = ErrorReply(f"ERR {error}")
+        name = command.name.decode()
+        self.reporter.report("error", "backend_failed", {"command": name, "error": str(error)})
+        self.units.command_failed(context, command)
+        failure = self.units.error_of(error)
         self.counters.count_error(failure)
         return failure
 
-    def crashed(self, error: Exception, command: Command) -> ErrorReply:
+    def crashed(self, error: Exception, context: Context, command: Command) -> ErrorReply:
         """A command function has a bug: the client is told, the operator sees the trace."""
-        self.reporter.report(
-            "error", "command_crashed", {"command": command.name.decode(), "exception": error}
-        )
+        name = command.name.decode()
+        self.reporter.report("error", "command_crashed", {"command": name, "exception": error})
+        self.units.command_failed(context, command)
         failure = ErrorReply("ERR internal error, see the server's log")
         self.counters.count_error(failure)
         return failure
@@ -442,7 +448,7 @@ class Engine:
         try:
             self.counters.count_cycle(self.time)
             if self.blocked.ready:  # what expired in the background, or was left
-                self.open_unit()
+                self.units.open()
                 self.blocked.serve()
             self.waits.resume()
             self.commit()
@@ -455,29 +461,16 @@ class Engine:
 
     def commit(self) -> None:
         """End the backend's unit and hand the journal to its sinks."""
-        if self.unit_open:
-            self.unit_open = False
-            try:
-                self.backend.commit()
-            except BackendError as error:
-                self.commit_failed(error)
+        if self.units.is_open:
+            self.units.end()
         if self.journal.records:
             failures = self.journal.flush()
             if failures:
                 self.settlement.sinks_failed(failures)
-        self.round_offset = self.journal.offset
-
-    def commit_failed(self, error: BackendError) -> None:
-        """The round is lost: undo it, and drop the clients that were told otherwise."""
-        self.reporter.report("error", "commit_failed", {"error": str(error)})
-        self.backend.rollback()
-        self.journal.forget(self.round_offset)
-        for session in self.sessions.values():
-            if session.written > self.round_offset:
-                session.written = self.round_offset
-                if session.output:
-                    session.take()
-                    self.delivery.kill(session)
+        if self.journal.offset != self.round_offset:
+            self.round_offset = self.journal.offset
+            if self.syncs.prompt:
+                self.syncs.request()
 
     # Background work ---------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from hypercache.engine.command import (
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
+    READONLY,
     STALE,
     WRITE,
     Command,
@@ -46,6 +47,10 @@ LOADING_BIT: Final[i64] = 1 << 9
 BUSY_BIT: Final[i64] = 1 << 10
 QUEUE_BIT: Final[i64] = 1 << 11
 PAUSE_BIT: Final[i64] = 1 << 12
+BACKEND_BIT: Final[i64] = 1 << 13
+
+# What looks at data; DEBUG, which is protected, may.
+_DATA: Final = WRITE | READONLY | PROTECTED
 
 # Commands that RESP2 allows between SUBSCRIBE and UNSUBSCRIBE.
 _SUBSCRIBER_COMMANDS: Final = frozenset(
@@ -116,6 +121,26 @@ def disk(engine: "Engine", context: "Context", command: Command) -> None:
         raise ErrorReply(engine.disk_error)
 
 
+def backend(engine: "Engine", context: "Context", command: Command) -> None:
+    """Nothing that the backend could not keep: as long as it has failed, or has no room."""
+    error = engine.units.trouble()
+    if error and concerns(context, command, _DATA):
+        raise ErrorReply(error)
+    error = engine.syncs.refusal()
+    if error and concerns(context, command, WRITE):
+        raise ErrorReply(error)
+    error = engine.units.no_room()
+    if error and concerns(context, command, DENYOOM):
+        raise ErrorReply(error)
+
+
+def concerns(context: "Context", command: Command, flags: int) -> bool:
+    """Whether a command, or one in EXEC's queue, has one of some flags."""
+    if command.name == b"exec":
+        return stands_for(context, command, flags)
+    return command.flags & flags != 0
+
+
 def replicas(engine: "Engine", context: "Context", command: Command) -> None:
     """No writes with fewer good replicas than min-replicas-to-write."""
     if stands_for(context, command, WRITE):
@@ -163,6 +188,7 @@ GUARDS: Final = [
     Guard(NO_MULTI_BIT, not_in_transaction),
     Guard(MEMORY_BIT, memory),
     Guard(DISK_BIT, disk),
+    Guard(BACKEND_BIT, backend),
     Guard(REPLICAS_BIT, replicas),
     Guard(READONLY_BIT, readonly),
     Guard(SUBSCRIBED_BIT, subscribed),
@@ -186,6 +212,8 @@ def guards_of(command: Command) -> i64:
         bits |= MEMORY_BIT
     if command.flags & WRITE or is_exec:
         bits |= DISK_BIT | REPLICAS_BIT | READONLY_BIT
+    if command.flags & _DATA or is_exec:
+        bits |= BACKEND_BIT
     if command.name == b"ping":
         bits |= DISK_BIT
     if command.name not in _SUBSCRIBER_COMMANDS:

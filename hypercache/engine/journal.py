@@ -125,6 +125,8 @@ class Journal:
         self.sinks: list[Sink] = []
         self.gates: list[ReplyGate] = []
         self.records: list[Record] = []
+        # A backend that is durable by itself: no sink, but as good as a file of our own.
+        self.store: Sink | None = None
 
     def append(self, effects: list[Effect]) -> None:
         """Journal the effects of one atomic step."""
@@ -172,11 +174,13 @@ class Journal:
         return count
 
     def has_local_file(self) -> bool:
-        """Whether there is an append-only file of our own."""
-        return any(sink.role == LOCAL_FILE for sink in self.sinks)
+        """Whether there is an append-only file of our own, or a backend on disk."""
+        return self.store is not None or any(sink.role == LOCAL_FILE for sink in self.sinks)
 
     def is_on_disk(self, offset: i64) -> bool:
-        """Whether everything up to an offset is in an append-only file of our own."""
+        """Whether everything up to an offset is in such a file, or such a backend."""
+        if self.store is not None and self.store.safe >= offset:
+            return True
         return any(sink.role == LOCAL_FILE and sink.safe >= offset for sink in self.sinks)
 
     def attach(self, sink: Sink) -> None:

@@ -115,6 +115,8 @@ class Session(Context):
                     self.collect()
         except ProtocolError as error:
             engine.protocol_error(self, error.text)
+        except Exception as failure:  # noqa: BLE001 - must not take other clients down
+            engine.units.batch_failed(self, failure)
         finally:
             self.collect()
             engine.leave(self)

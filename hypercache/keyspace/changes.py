@@ -216,6 +216,14 @@ class Changes:
             if edit.value is value:
                 edit.second = event
 
+    def forget(self) -> None:
+        """What has not been settled is undone: there is nothing to tell of it."""
+        self.settled = self.dirty
+        self.rewritten = False
+        self.touched = []
+        self.effects = []
+        self.edits.clear()
+
     def withhold(self) -> None:
         """Journal nothing but what `rewrite` says; for a command that has changed something."""
         self.rewritten = self.journalled

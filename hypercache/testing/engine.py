@@ -172,7 +172,7 @@ class EngineHarness:
     def tick(self) -> None:
         """Let the engine do its background work (active expiry, freeing) until none is left."""
         while self.engine.background.tick(1):
-            pass
+            self.end_round()
         self.end_round()
 
     def end_round(self) -> None:

@@ -153,7 +153,8 @@ def test_failing_write_undoes_the_round() -> None:
     kv.puts_fail = True
     large = b"v" * 200
     assert harness.command("SET", "key", large) == ReplyError(
-        "ERR no room left in the test store: make it larger"
+        "MISCONF The kv backend cannot take more data: no room left in the test store: make it"
+        " larger. Commands that may grow the data are refused; reads and deletions go on."
     )
     assert harness.command("GET", "key") == b"kept"
     assert harness.command("SET", "small", "value") == "OK"

@@ -1,0 +1,130 @@
+"""The task that lets the backend do its blocking work: syncing, and maintenance.
+
+`Backend.sync` and `Backend.maintain` block, so both run in worker threads while clients are
+served, each never twice at once. With the policy ``ALWAYS`` a sync begins as soon as a round has
+written something and the one before has returned: all rounds that commit meanwhile share the
+next one (group commit). Otherwise one begins every second.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+from hypercache.backend import ALWAYS, Backend
+from hypercache.engine.engine import Engine
+
+# Seconds between two syncs, between two maintenances, and before a failed sync is tried again.
+PERIOD: Final = 1.0
+
+#: Runs a function that blocks; must not return before it has.
+Caller = Callable[[Callable[[], None]], Awaitable[None]]
+
+
+async def call_in_thread(function: Callable[[], None]) -> None:
+    """Run a function in a worker thread; a cancellation is heeded when it has returned."""
+    await trio.to_thread.run_sync(function)
+
+
+def has_work(backend: Backend) -> bool:
+    """Whether a backend has any blocking work; one in memory is spared the threads."""
+    kind = type(backend)
+    return (
+        backend.sync_policy == ALWAYS
+        or kind.sync is not Backend.sync
+        or kind.maintain is not Backend.maintain
+    )
+
+
+class Durability:
+    """Keeps an engine's backend durable. `run` is the task, `stop` its only end.
+
+    ``call`` runs a function that blocks while others go on. ``busy`` is the number of calls
+    that are inside the backend.
+    """
+
+    def __init__(self, engine: Engine, call: Caller = call_in_thread) -> None:
+        self._engine = engine
+        self._call = call
+        self._wake = trio.Event()
+        self._stopping = False
+        self._running = False
+        self._ended = trio.Event()
+        self.busy = 0
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Sync and maintain until `stop`; cancelling those around it does not end it."""
+        if not has_work(self._engine.backend):
+            task_status.started()
+            return
+        self._engine.syncs.start(self._wanted)
+        self._running = True
+        task_status.started()
+        try:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._maintain)
+                    await self._keep_synced()
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._running = False
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Sync once more, so that the last held replies may leave, and end the task."""
+        self._stopping = True
+        self._wake.set()
+        if self._running:
+            with trio.CancelScope(shield=True):
+                await self._ended.wait()
+
+    def _wanted(self) -> None:
+        self._wake.set()
+
+    async def _keep_synced(self) -> None:
+        stopping = False
+        while not stopping:
+            with trio.move_on_after(self._patience()):
+                await self._wake.wait()
+            self._wake = trio.Event()
+            stopping = self._stopping
+            await self._sync()
+
+    def _patience(self) -> float:
+        """Seconds until the next sync if nobody asks for one."""
+        syncs = self._engine.syncs
+        return math.inf if syncs.prompt and not syncs.error else PERIOD
+
+    async def _sync(self) -> None:
+        syncs = self._engine.syncs
+        offset = syncs.begin()
+        error = await self._attempt(self._engine.backend.sync)
+        if error is None:
+            syncs.succeeded(offset)
+        else:
+            syncs.failed(error)
+
+    async def _maintain(self) -> None:
+        """A failure is reported when it is another than the last."""
+        engine = self._engine
+        last = ""
+        while True:
+            await trio.sleep(PERIOD)
+            error = await self._attempt(engine.backend.maintain)
+            reason = "" if error is None else str(error) or type(error).__name__
+            if reason and reason != last:
+                fields: dict[str, object] = {"backend": engine.backend.name, "error": reason}
+                engine.reporter.report("error", "maintenance_failed", fields)
+            last = reason
+
+    async def _attempt(self, action: Callable[[], None]) -> Exception | None:
+        """Do something that blocks; what it has raised. The server goes on, whatever it is."""
+        self.busy += 1
+        try:
+            await self._call(action)
+        except Exception as error:  # noqa: BLE001 - see above
+            return error
+        finally:
+            self.busy -= 1
+        return None
