@@ -1,7 +1,7 @@
 """Backends and plugins: found by entry point, checked, and given their settings, all alike."""
 
 from hypercache.extensions.family import BACKENDS, PLUGINS, ExtensionError, Family
-from hypercache.extensions.installed import Installed, Setting, installed
+from hypercache.extensions.installed import Installed, Setting, installed, tools_offered
 
 __all__ = [
     "BACKENDS",
@@ -11,4 +11,5 @@ __all__ = [
     "Installed",
     "Setting",
     "installed",
+    "tools_offered",
 ]

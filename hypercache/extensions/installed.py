@@ -67,7 +67,7 @@ def _describe(family: Family[T], point: EntryPoint) -> Installed:
         text=_text(extension, point),
         traits=tuple(_traits(family, point.name, extension)),
         settings=tuple(_settings(extension.settings_type or NoSettings)),
-        tools=tuple(_tools(extension)),
+        tools=tools_offered(extension) if issubclass(extension, Backend) else (),
     )
 
 
@@ -98,10 +98,10 @@ def _traits(family: Family[T], name: str, extension: type[T]) -> Iterator[str]:
         yield "access times"
 
 
-def _tools(extension: type) -> Iterator[str]:
+def tools_offered(backend: type[Backend]) -> tuple[str, ...]:
     """The commands that a backend's tools class overrides."""
-    tools = getattr(extension, "tools", None) or BackendTools
-    return (name for name in _TOOLS if getattr(tools, name) is not getattr(BackendTools, name))
+    tools = backend.tools or BackendTools
+    return tuple(n for n in _TOOLS if getattr(tools, n) is not getattr(BackendTools, n))
 
 
 # Settings --------------------------------------------------------------------------------------

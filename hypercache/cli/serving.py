@@ -1,44 +1,16 @@
-"""The command line: ``hypercache serve`` and friends."""
+"""``hypercache serve``: a server from its configuration to its exit status."""
 
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import trio
 
-from hypercache import __version__
 from hypercache.config import ConfigError, Configuration, load
-
-USAGE: Final = """\
-usage: hypercache serve [CONFIG] [--port N] [--bind ADDR] [--dir DIR] [--set name=value ...]
-       hypercache version
-       hypercache help
-
-CONFIG is a YAML file of ours or a redis.conf. Every directive is accepted as --name value too.
-"""
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; ends the process with its exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    action = words[0] if words else "help"
-    if action == "serve":
-        sys.exit(serve(words[1:]))
-    elif action in ("version", "--version", "-v"):
-        print(f"HyperCache {__version__}")
-    elif action in ("help", "--help", "-h"):
-        print(USAGE, end="")
-    else:
-        print(f"hypercache: unknown command {action!r}\n\n{USAGE}", end="", file=sys.stderr)
-        sys.exit(2)
 
 
 def serve(words: Sequence[str]) -> int:
     """Start a server and serve until it ends; the exit status."""
-    if any(word in ("--help", "-h") for word in words):
-        print(USAGE, end="")
-        return 0
     try:
         configuration = load(words)
     except ConfigError as error:
