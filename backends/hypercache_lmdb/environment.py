@@ -14,6 +14,8 @@ from typing import Final
 import lmdb
 
 from hypercache.backend import BackendError
+from hypercache_lmdb import log
+from hypercache_lmdb.meta import MetaPages
 
 FORMAT: Final = b"hypercache lmdb 1"
 _FORMAT_NAME: Final = b"hypercache lmdb "
@@ -24,6 +26,7 @@ LOG_KEY: Final = b"!log"
 
 DATA_FILE: Final = "data.mdb"
 OWNER_FILE: Final = "owner"
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 # Snapshots, copies and checks that read at the same time.
 READERS: Final = 64
 
@@ -35,14 +38,36 @@ def own(folder: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        owner = (os.read(descriptor, 256).decode("ascii", "replace").split() or ["unknown"])[0]
         os.close(descriptor)
         raise BackendError(
             f"{folder} is in use by another process (PID {owner}): stop it, or use another path"
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
+
+
+def same_boot(descriptor: int) -> bool:
+    """Whether the last owner of a folder ran since the machine started.
+
+    Then the system has all that it wrote, synced or not.
+    """
+    last = os.pread(descriptor, 256, 0).decode("ascii", "replace").split()
+    return len(last) == 2 and last[1] == _boot()
+
+
+def sign(descriptor: int) -> None:
+    """Write down who owns a folder now, durably."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()} {_boot()}\n".encode(), 0)
+    os.fsync(descriptor)
+
+
+def _boot() -> str:
+    """What is different after the machine has started again; a random text if nothing tells."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return os.urandom(16).hex()
 
 
 def make_folder(folder: Path) -> None:
@@ -51,6 +76,23 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BackendError(f"{folder} cannot be created: {error.strerror}") from error
+
+
+def settle_metas(folder: Path, descriptor: int) -> None:
+    """Go back to the checkpoint before the last one, where that may not be whole on the disk.
+
+    It is whole as long as the machine runs, and once it was synced: then the segments of the
+    log that went into it are removed. See `hypercache_lmdb.meta`.
+    """
+    data = folder / DATA_FILE
+    if same_boot(descriptor) or not data.exists():
+        return
+    pages = MetaPages(data)
+    numbers = log.segment_numbers(folder)
+    for number in numbers:
+        if number - 1 in numbers and log.transaction_of(folder, number) == pages.newest():
+            pages.go_back()
+            return
 
 
 def open_environment(folder: Path, map_size: int, *, readahead: bool = True) -> lmdb.Environment:
@@ -63,6 +105,7 @@ def open_environment(folder: Path, map_size: int, *, readahead: bool = True) -> 
             str(folder),
             map_size=max(map_size, known),
             writemap=True,
+            sync=False,
             meminit=False,
             readahead=readahead,
             max_dbs=1,

@@ -5,11 +5,13 @@ would copy the path to every page anew, and because its commits are safe from a 
 only if they wait for the disk. So a round's changes are appended here, which makes them
 outlive the process, and syncing this file makes them outlive the machine.
 
-A segment is a file: a head of 16 bytes (`MAGIC`, its number), then batches, one for each
-transaction: the size of the payload (8 bytes), a CRC-32 of it that begins with the segment's
-number (4 bytes), four bytes that are zero, the payload. A payload is a sequence of
-operations: the size of the key (2 bytes), that of the value (4 bytes, ``REMOVED`` for none),
-the key, the value. Little-endian. The file is longer than its content: behind the last batch
+A segment is a file: a head of 24 bytes (`MAGIC`, its number, the number of the transaction of
+LMDB that all segments before it went into), then batches, one for each transaction of ours:
+the size of the payload (8 bytes), a CRC-32 of it that begins with the segment's number (4
+bytes), four bytes that are zero, the payload. A payload is a sequence of operations: the size
+of the key (2 bytes), that of the value (4 bytes, ``REMOVED`` for none), the key, the value.
+A batch without a payload, with 1 in the last four bytes of its head, closes the segment: the
+next one goes on. Little-endian. The file is longer than its content: behind the last batch
 there are zeros, so that appending needs no new room on the disk.
 """
 
@@ -28,7 +30,7 @@ from hypercache.backend import BackendError
 MAGIC: Final = b"HCLMLOG1"
 REMOVED: Final = 0xFFFFFFFF
 
-HEAD: Final = Struct("<8sQ")
+HEAD: Final = Struct("<8sQQ")
 BATCH: Final = Struct("<QII")
 OPERATION: Final = Struct("<HI")
 
@@ -46,15 +48,18 @@ Apply = Callable[[bytes, bytes | None], None]
 
 
 class Replay:
-    """What reading a segment has found."""
+    """What reading a log has found."""
 
-    def __init__(self, end: int, batches: int, operations: int, torn: int) -> None:
-        #: Where the next batch goes.
-        self.end = end
-        self.batches = batches
-        self.operations = operations
+    def __init__(self, number: int) -> None:
+        #: The last segment that was read, and where its next batch goes.
+        self.number = number
+        self.end: int = HEAD.size
+        #: Whether that segment was closed.
+        self.closed = False
+        self.batches = 0
+        self.operations = 0
         #: Bytes behind the last whole batch that are no zeros: a batch that was cut off.
-        self.torn = torn
+        self.torn = 0
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -69,45 +74,68 @@ def segment_numbers(folder: Path) -> list[int]:
 
 
 def replay(folder: Path, number: int, apply: Apply) -> Replay:
-    """Hand all whole batches of a segment to ``apply``, in order.
+    """Hand all whole batches to ``apply``, in order, from a segment on.
 
-    Raises `BackendError` for a file that is no segment; one that is cut off within its head
-    was never written to.
+    A segment follows another only where that was closed; else the machine has failed, and
+    what the disk has of the next one lacks what came before it. Raises `BackendError` for a
+    file that is no segment; one that is cut off within its head was never written to.
     """
-    path = segment_path(folder, number)
+    found = Replay(number)
+    _replay_segment(folder, found, apply)
+    while found.closed and segment_path(folder, found.number + 1).exists():
+        found.number += 1
+        found.closed = False
+        _replay_segment(folder, found, apply)
+    return found
+
+
+def transaction_of(folder: Path, number: int) -> int | None:
+    """The transaction of LMDB that all segments before this one go into; None without a head."""
+    with segment_path(folder, number).open("rb") as file:
+        head = file.read(HEAD.size)
+    if len(head) < HEAD.size or head == bytes(HEAD.size):
+        return None
+    magic, own, transaction = HEAD.unpack(head)
+    return int(transaction) if magic == MAGIC and own == number else None
+
+
+def _replay_segment(folder: Path, found: Replay, apply: Apply) -> None:
+    path = segment_path(folder, found.number)
+    found.end = HEAD.size
     size = path.stat().st_size
     if size < HEAD.size:
-        return Replay(HEAD.size, 0, 0, size)
+        return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        magic, own = HEAD.unpack_from(data, 0)
-        if magic == bytes(8):  # created, and the machine failed
-            return Replay(HEAD.size, 0, 0, 0)
-        if magic != MAGIC or own != number:
+        head = data[: HEAD.size]
+        if head == bytes(HEAD.size):  # created, and then the machine has failed
+            return
+        magic, own, _ = HEAD.unpack(head)
+        if magic != MAGIC or own != found.number:
             raise BackendError(
-                f"{path} is no segment {number} of a log ({magic!r}, {own}): restore the folder"
-                " from a copy, or move this file away and lose what it holds"
+                f"{path} is no segment {found.number} of a log ({magic!r}, {own}): restore the"
+                " folder from a copy, or move this file away and lose what it holds"
             )
-        found = _read(data, size, number, apply)
-        found.torn = _torn(data, found.end)
-        return found
+        _read(data, size, found, apply)
+        if not found.closed:
+            found.torn = _torn(data, found.end)
 
 
-def _read(data: mmap.mmap, size: int, number: int, apply: Apply) -> Replay:
-    at = HEAD.size
-    batches = 0
-    operations = 0
-    while at + BATCH.size <= size:
-        length, checksum, reserved = BATCH.unpack_from(data, at)
-        begin = at + BATCH.size
-        if length == 0 or reserved != 0 or length > size - begin:
-            break
+def _read(data: mmap.mmap, size: int, found: Replay, apply: Apply) -> None:
+    seed = found.number & 0xFFFFFFFF
+    while found.end + BATCH.size <= size:
+        length, checksum, closing = BATCH.unpack_from(data, found.end)
+        begin = found.end + BATCH.size
+        if length == 0 and closing == 1 and checksum == crc32(b"closed", seed):
+            found.closed = True
+            return
+        if length == 0 or closing != 0 or length > size - begin:
+            return
         payload = data[begin : begin + length]
-        if crc32(payload, number & 0xFFFFFFFF) != checksum:
-            break
-        operations += _apply(payload, apply)
-        batches += 1
-        at = begin + length
-    return Replay(at, batches, operations, 0)
+        if crc32(payload, seed) != checksum:
+            return
+        found.operations += _apply(payload, apply)
+        found.batches += 1
+        found.end = begin + length
 
 
 def _apply(payload: bytes, apply: Apply) -> int:
@@ -144,9 +172,10 @@ def _torn(data: mmap.mmap, begin: int) -> int:
 class Segment:
     """A segment that is appended to. Raises `OSError` where the system does."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, transaction: int) -> None:
         self.path = segment_path(folder, number)
         self.number = number
+        self.transaction = transaction
         self.seed = number & 0xFFFFFFFF
         self.descriptor = -1
         #: Where the next batch goes, up to where the disk has room for it, what was synced.
@@ -159,15 +188,23 @@ class Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self.descriptor = os.open(self.path, flags, 0o600)
         self.reserve(STEP)
-        os.pwrite(self.descriptor, HEAD.pack(MAGIC, self.number), 0)
+        os.pwrite(self.descriptor, self._head(), 0)
+
+    def _head(self) -> bytes:
+        return HEAD.pack(MAGIC, self.number, self.transaction)
 
     def resume(self, end: int) -> None:
         """Go on behind the last whole batch; what a crash has left there goes."""
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         os.ftruncate(self.descriptor, end)
-        os.pwrite(self.descriptor, HEAD.pack(MAGIC, self.number), 0)
+        os.pwrite(self.descriptor, self._head(), 0)
         self.end = end
         self.reserve(STEP)
+
+    def adopt(self) -> None:
+        """Open one that a process before this one has closed, to be synced and removed."""
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self.end = os.fstat(self.descriptor).st_size
 
     def reserve(self, room: int) -> None:
         """See to it that the disk has room for so many more bytes."""
@@ -180,8 +217,8 @@ class Segment:
     def append(self, parts: list[bytes], size: i64) -> None:
         """Write a batch, given the parts of its payload. Where it raises, nothing is added."""
         room = BATCH.size + size
-        if self.end + room > self.reserved:
-            self.reserve(room)
+        if self.end + room + BATCH.size > self.reserved:  # and for the closing one
+            self.reserve(room + BATCH.size)
         try:
             if size <= JOINED:
                 payload = b"".join(parts)
@@ -194,6 +231,11 @@ class Segment:
             self.reserved = self.end
             raise
         self.end += room
+
+    def finish(self) -> None:
+        """Write that the next segment goes on. `reserve` has kept the room."""
+        self._write([BATCH.pack(0, crc32(b"closed", self.seed), 1)], self.end)
+        self.end += BATCH.size
 
     def _append_large(self, parts: list[bytes], size: i64) -> None:
         checksum = self.seed

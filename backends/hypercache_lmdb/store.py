@@ -2,17 +2,15 @@
 
 One write transaction of LMDB is open from one *checkpoint* to the next, over many units. All
 reads go through it, so they see what was written. A unit's end appends its changes to the
-log; a checkpoint commits LMDB's transaction, which LMDB makes durable itself, and begins a new
-segment. After a crash LMDB has what the last checkpoint had, and the log the rest.
+log. A checkpoint commits LMDB's transaction and begins a new segment; it does not wait for
+the disk. `maintain`, in a worker thread, does: once all is there, the checkpoint is
+*confirmed*, and the segments that went into it are removed. Until then the checkpoint before
+it is whole on the disk (`hypercache_lmdb.meta`), and those segments lead on from there.
 
 To undo a unit, LMDB's transaction is aborted and the log read again: that is dear, and rare.
-
-`maintain`, in a worker thread, writes the dirty pages to the disk, so that the commit in the
-server's own thread has little left to wait for.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +23,10 @@ from mypy_extensions import i64
 from hypercache.backend import NO, BackendError, BackendFull
 from hypercache.keyspace.ordered import OrderedKV
 from hypercache_lmdb import environment, log
+from hypercache_lmdb.log import Segment
 from hypercache_lmdb.ranges import read_range
 from hypercache_lmdb.room import HEADROOM, RESERVE, Room
+from hypercache_lmdb.segments import Segments
 from hypercache_lmdb.settings import LMDBSettings
 from hypercache_lmdb.snapshots import SnapshotKV
 
@@ -58,7 +58,7 @@ class LMDBKV(OrderedKV):
         self.snapshots = True
         self.sync_policy = settings.sync
         self.pair_overhead = PAIR_OVERHEAD
-        self.recovery = log.Replay(0, 0, 0, 0)
+        self.recovery = log.Replay(0)
         self.checkpoints: i64 = 0
         self.checkpoint_microseconds: i64 = 0
         self.flush_microseconds: i64 = 0
@@ -67,20 +67,19 @@ class LMDBKV(OrderedKV):
         self._log_size: i64 = settings.log_size
         self._owner = -1
         self._file = -1
-        self._open = False
+        self._is_open = False
+        self._in_unit = False
         self._parts: list[bytes] = []
         self._size: i64 = 0
         # Since the last checkpoint; when the open unit began; when room was last looked at.
         self._operations: i64 = 0
         self._unit_began: i64 = 0
         self._checked: i64 = 0
-        self._next: log.Segment | None = None
-        self._obsolete: list[log.Segment] = []
+        # The number of LMDB's open transaction.
+        self._number: i64 = 0
         self._snapshots: list[SnapshotKV] = []
         self._look_again = False
         self._broken = ""
-        # A segment must not be closed while another thread syncs it.
-        self._files = threading.Lock()
 
     # Opening and closing ---------------------------------------------------------------------
 
@@ -90,12 +89,12 @@ class LMDBKV(OrderedKV):
         self._owner = environment.own(self.folder)
         try:
             self._open_environment()
-            self._recover()
         except OSError as error:
             raise BackendError(f"{self.folder}: {error.strerror}: {error.filename}") from error
 
     def _open_environment(self) -> None:
         settings = self.settings
+        environment.settle_metas(self.folder, self._owner)
         self._environment = environment.open_environment(
             self.folder, settings.map_size, readahead=settings.readahead
         )
@@ -103,11 +102,16 @@ class LMDBKV(OrderedKV):
         self.max_key_size = self._environment.max_key_size()
         self._identify()
         self._file = os.open(self.folder / environment.DATA_FILE, os.O_RDWR | os.O_CLOEXEC)
-        self._room = Room(
-            str(self.folder), self._file, self._environment.info()["map_size"], settings.max_size
-        )
+        map_size = self._environment.info()["map_size"]
+        self._room = Room(str(self.folder), self._file, map_size, settings.max_size)
         self._begin()
+        self._is_open = True
         self._room.ensure(HEADROOM)
+        first = self._transaction.get(environment.LOG_KEY, db=self._unnamed)
+        self._log = Segments(self.folder, environment.decode_number(first))
+        self.recovery = self._log.open(self._apply, self._number)
+        self._operations = self.recovery.operations
+        environment.sign(self._owner)
 
     def _identify(self) -> None:
         """Read, or write, what the store says about itself."""
@@ -119,33 +123,9 @@ class LMDBKV(OrderedKV):
             with self._environment.begin(write=True) as writing:
                 writing.put(environment.FORMAT_KEY, environment.FORMAT)
                 writing.put(environment.LOG_KEY, environment.encode_number(1))
+            self._environment.sync(True)
         self._unnamed = self._environment.open_db()
         self._data = self._environment.open_db(environment.DATA)
-
-    def _recover(self) -> None:
-        """Read the log: what the last checkpoint does not have."""
-        first = environment.decode_number(
-            self._transaction.get(environment.LOG_KEY, db=self._unnamed)
-        )
-        numbers = log.segment_numbers(self.folder)
-        for number in numbers:
-            if number < first:
-                log.segment_path(self.folder, number).unlink()
-        self._segment = log.Segment(self.folder, first)
-        if first not in numbers:
-            self._segment.create()
-        else:
-            self._replay()
-            self._segment.resume(self.recovery.end)
-        for number in numbers:
-            if number > first:  # prepared, never written to
-                log.segment_path(self.folder, number).unlink()
-        log.sync_folder(self.folder)
-
-    def _replay(self) -> None:
-        """Bring LMDB's transaction up to the last unit that was committed."""
-        self.recovery = log.replay(self.folder, self._segment.number, self._apply)
-        self._operations = self.recovery.operations
 
     def _apply(self, key: bytes, value: bytes | None) -> None:
         if self._room.operations % STRIDE == 0 or (value and len(value) >= LARGE_VALUE):
@@ -158,28 +138,28 @@ class LMDBKV(OrderedKV):
 
     def close(self) -> None:
         """Fold the log into the store, and release everything."""
-        if self._owner < 0:
-            return
         for snapshot in list(self._snapshots):
             snapshot.close()
         try:
-            if self._file >= 0 and not self._broken:
+            if self._is_open and not self._broken:
                 if self._operations > 0:
                     self._checkpoint()
-                self._remove_obsolete()
+                self._confirm()
+        except OSError as error:
+            raise BackendError(f"{self.folder}: {error.strerror}") from error
         finally:
             self._release()
 
     def _release(self) -> None:
-        if self._next is not None:
-            self._next.remove()
-            self._next = None
-        self._segment.close()
-        self._cursor.close()
-        self._transaction.abort()
-        self._environment.close()
+        if self._is_open:
+            self._is_open = False
+            self._log.close()
+            self._cursor.close()
+            self._transaction.abort()
+            self._environment.close()
         for descriptor in (self._file, self._owner):
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
         self._file = self._owner = -1
 
     # Reading ---------------------------------------------------------------------------------
@@ -256,7 +236,7 @@ class LMDBKV(OrderedKV):
 
     def _count(self, size: i64) -> None:
         """Look, every now and then, whether what is written has room on the disk."""
-        if not self._open:
+        if not self._in_unit:
             raise BackendError(f"{self.folder}: a write outside of a transaction")
         room = self._room
         if size >= LARGE_VALUE:
@@ -276,10 +256,9 @@ class LMDBKV(OrderedKV):
     # Transactions ----------------------------------------------------------------------------
 
     def begin(self) -> None:
-        if self._open:
+        if self._in_unit:
             raise BackendError(f"{self.folder}: a transaction is open already")
-        if self._next is not None or self._segment.end > OVERDUE * self._log_size:
-            self._checkpoint()
+        self._checkpoint_if_due()
         if self._look_again:
             self._look_again = False
             self._look_for_room()
@@ -288,7 +267,7 @@ class LMDBKV(OrderedKV):
         elif not self.refusal:
             self._look_for_room()
         self._unit_began = self._operations
-        self._open = True
+        self._in_unit = True
 
     def _look_for_room(self) -> None:
         """Refuse writes, or no longer, before anything is lost for the want of room."""
@@ -297,34 +276,34 @@ class LMDBKV(OrderedKV):
             return
         try:
             self._room.ensure(HEADROOM)
-            self._segment.reserve(log.STEP)
+            self._log.reserve(log.STEP)
             self.refusal = ""
         except BackendFull as full:
             self.refusal = str(full)
         except OSError as error:
-            self.refusal = (
-                f"{self._segment.path}: no room on the disk for the log ({error.strerror}):"
-                " free some"
-            )
+            path = self._log.present.path
+            self.refusal = f"{path}: no room on the disk ({error.strerror}): free some"
 
     def commit(self) -> None:
-        self._open = False
+        self._in_unit = False
         if not self._parts:
             return
         parts = self._parts
         size = self._size
         self._forget()
         try:
-            self._segment.append(parts, size)
+            self._log.append(parts, size)
         except OSError as error:
+            self._cursor.close()
             self._undo()
             self._look_again = True
-            raise BackendFull(f"{self._segment.path}: {error.strerror}") from error
+            raise BackendFull(f"{self._log.present.path}: {error.strerror}") from error
 
     def rollback(self) -> None:
-        self._open = False
+        self._in_unit = False
         if self._operations > self._unit_began:
             self._forget()
+            self._cursor.close()
             self._undo()
 
     def _forget(self) -> None:
@@ -333,14 +312,14 @@ class LMDBKV(OrderedKV):
 
     def _undo(self) -> None:
         """Go back to what the log has."""
-        self._cursor.close()
-        self._transaction.abort()
+        self._transaction.abort()  # does nothing where a commit that failed has ended it
         self._begin()
-        self._replay()
+        self._operations = self._log.replay(self._apply).operations
 
     def _begin(self) -> None:
         """Begin LMDB's next transaction."""
         self._transaction = self._environment.begin(db=self._data, write=True)
+        self._number = self._transaction.id()
         self._cursor = self._transaction.cursor()
         page = self._transaction.stat(self._data)
         pages = page["branch_pages"] + page["leaf_pages"] + page["overflow_pages"]
@@ -351,6 +330,17 @@ class LMDBKV(OrderedKV):
 
     # Checkpoints -----------------------------------------------------------------------------
 
+    def _checkpoint_if_due(self) -> None:
+        """Make a checkpoint that is due, as soon as it costs no waiting, or is overdue."""
+        size = self._log.size()
+        operations = self._operations
+        if size <= self._log_size and operations <= OPERATIONS:
+            return
+        ready = self._log.prepared is not None and not self._log.unconfirmed
+        late = size > OVERDUE * self._log_size or operations > OVERDUE * OPERATIONS
+        if (ready or late) and not self._broken:
+            self._checkpoint()
+
     def _checkpoint(self) -> None:
         """Commit LMDB's transaction, which holds all of the log, and begin a new segment.
 
@@ -358,83 +348,63 @@ class LMDBKV(OrderedKV):
         """
         began = self._seconds()
         try:
-            self._commit_all(self._next or self._prepare())
+            self._confirm()
+            self._commit_all(self._log.prepare(self._number))
         except (OSError, lmdb.Error) as error:
             self.refusal = f"{self.folder}: the log cannot be folded into the store: {error}"
             return
         self.checkpoints += 1
         self.checkpoint_microseconds = int((self._seconds() - began) * 1_000_000)
 
-    def _commit_all(self, fresh: log.Segment) -> None:
-        self._next = None
+    def _commit_all(self, fresh: Segment) -> None:
         number = environment.encode_number(fresh.number)
         self._cursor.close()
         try:
             self._transaction.put(environment.LOG_KEY, number, db=self._unnamed)
             self._transaction.commit()
         except lmdb.Error:
-            fresh.remove()
-            self._transaction.abort()  # does nothing where the commit has ended it
-            self._begin()
-            self._replay()
+            self._undo()
             raise
-        self._obsolete.append(self._segment)
-        self._segment = fresh
-        self._enlarge_map()
-        self._begin()
-
-    def _enlarge_map(self) -> None:
-        """Double the map when half of it is used. No transaction may be open."""
+        finished = self._log.rotate(fresh)
         room = self._room
         if 2 * room.needed() > room.map_size and not self._snapshots:
             self._environment.set_mapsize(2 * room.map_size)
             room.map_size *= 2
+        self._begin()
+        if not finished:
+            self._confirm()
 
-    def _prepare(self) -> log.Segment:
-        """The segment that follows; raises `OSError`."""
-        segment = log.Segment(self.folder, self._segment.number + 1)
-        try:
-            segment.create()
-            log.sync_folder(self.folder)
-        except OSError:
-            segment.remove()
-            raise
-        return segment
+    def _confirm(self) -> None:
+        """See to it that the last checkpoint is on the disk."""
+        if self._log.unconfirmed:
+            os.fdatasync(self._file)
+            self._log.confirmed()
 
     def maintain(self) -> None:
-        """Prepare a checkpoint that is due: the next unit's beginning makes it."""
+        """Confirm the last checkpoint, and prepare the next one."""
         self._look_again = True
+        if self._broken:
+            return
+        began = self._seconds()
         try:
-            self._remove_obsolete()
-            due = self._segment.end > self._log_size or self._operations > OPERATIONS
-            if due and self._next is None and not self._broken:
-                began = self._seconds()
-                os.fdatasync(self._file)
-                os.fdatasync(self._file)  # what was written meanwhile is less
+            if self._log.unconfirmed:
+                self._confirm()
                 self.flush_microseconds = int((self._seconds() - began) * 1_000_000)
-                self._next = self._prepare()
+            self._log.prepare(self._number)
         except OSError as error:
             raise BackendError(f"{self.folder}: {error.strerror}") from error
-
-    def _remove_obsolete(self) -> None:
-        """Delete segments that a checkpoint has made superfluous."""
-        while self._obsolete:
-            with self._files:
-                self._obsolete.pop().remove()
 
     def sync(self) -> None:
         if self.sync_policy == NO:
             return
         try:
-            with self._files:
-                # A segment that is over by now was folded in, and LMDB has synced that.
-                self._segment.sync()
-                self.syncs += 1
+            self._log.sync()
+            self.syncs += 1
         except OSError as error:
             # What the disk has now, nobody knows; trying again could pretend that all is well.
             self._broken = (
-                f"{self._segment.path} could not be synced ({error.strerror}): see to the disk"
-                " and restart the server"
+                f"{self._log.present.path} could not be synced ({error.strerror}): see to the"
+                " disk and restart the server"
             )
             self.refusal = self._broken
             raise BackendError(self._broken) from error
@@ -442,7 +412,7 @@ class LMDBKV(OrderedKV):
     # Snapshots -------------------------------------------------------------------------------
 
     def snapshot(self) -> OrderedKV:
-        if self._open:
+        if self._in_unit:
             raise BackendError(f"{self.folder}: a transaction is open")
         if self._operations > 0:
             self._checkpoint()
@@ -476,7 +446,7 @@ class LMDBKV(OrderedKV):
             "lmdb_tree_bytes": room.tree,
             "lmdb_reserved_bytes": room.reserved,
             "lmdb_map_bytes": room.map_size,
-            "lmdb_log_bytes": self._segment.end,
+            "lmdb_log_bytes": self._log.size(),
             "lmdb_log_operations": self._operations,
             "lmdb_checkpoints": self.checkpoints,
             "lmdb_last_checkpoint_usec": self.checkpoint_microseconds,
