@@ -19,6 +19,7 @@ from typing import ClassVar, Final
 
 from mypy_extensions import i32, i64, mypyc_attr
 
+from hypercache.backend_tools import Progress, unheard
 from hypercache.streams import StreamGroup, StreamValue
 from hypercache.values import (
     HASH,
@@ -304,6 +305,8 @@ class Backend:
     snapshots: bool
     sync_policy: str
     refusal: str
+    #: Told by `open` how far it has come where that takes long; set by whoever opens.
+    progress: Progress
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -313,6 +316,7 @@ class Backend:
         self.snapshots = False
         self.sync_policy = NO
         self.refusal = ""
+        self.progress = unheard
         #: Set by the server from the configuration; the values name their encodings by it.
         self.limits = EncodingLimits()
 

@@ -15,6 +15,10 @@ class Progress(Protocol):
     def __call__(self, what: str, done: int, total: int) -> None: ...
 
 
+def unheard(what: str, done: int, total: int) -> None:
+    """The `Progress` of work that nobody asks about."""
+
+
 class BackendTools:
     """Constructed without arguments. What a backend does not offer stays as it is here.
 

@@ -30,6 +30,7 @@ from hypercache.engine.registry import Registry
 from hypercache.extensions import BACKENDS, ExtensionError
 from hypercache.keyspace.clock import Chance, Clock
 from hypercache.observability.logs import get_logger
+from hypercache.observability.progress import ProgressLog
 from hypercache.supervision import Supervisor, load_plugin
 from hypercache.transport.admission import Door
 from hypercache.transport.listeners import ListenError, bind_tcp, bind_unix
@@ -95,6 +96,7 @@ class Server:
         commands.load(registry)
         self._rename_commands(registry)
         backend = open_backend(settings.backend, settings.backend_settings)
+        backend.progress = ProgressLog(self.log)
         try:
             self.engine = Engine(
                 backend,

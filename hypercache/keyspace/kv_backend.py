@@ -12,6 +12,7 @@ from mypy_extensions import mypyc_attr
 from hypercache.backend import Backend, BackendError, Database, Snapshot
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_database import KVDatabase
+from hypercache.keyspace.kv_migrations import migrate
 from hypercache.keyspace.kv_store import Store
 from hypercache.keyspace.ordered import OrderedKV
 
@@ -51,6 +52,7 @@ class KVBackend(Backend):
     def open(self, databases: int) -> list[Database]:
         self._store.limits = self.limits
         salt = self._store.open(databases, self._salt)
+        migrate(self._store, layout.Namer(salt, self.kv.max_key_size), self.progress)
         self.refusal = self.kv.refusal
         return self._databases(self._store, salt)
 

@@ -3,13 +3,21 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from hypercache.backend import NO_EXPIRE
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_chunks import decode_chunk, encode_chunk, split
 from hypercache.keyspace.kv_labels import NONE, label_of
 from hypercache.keyspace.kv_lists import packed_size
-from hypercache.keyspace.kv_ranks import decode_count, level_of
+from hypercache.keyspace.kv_positions import (
+    BEHIND_CHUNKS,
+    OPEN,
+    encode_span,
+    level_of_label,
+    span_key,
+)
+from hypercache.keyspace.kv_ranks import TOP, decode_count, level_of
 from hypercache.keyspace.kv_scores import decode_element, encode_member, longest_place
 from hypercache.keyspace.kv_store import CHUNK, OBJECT_PREFIXES
 from hypercache.keyspace.kv_stream_layout import (
@@ -113,12 +121,28 @@ class ValueAudit:
     def _chunks(self) -> None:
         elements = 0
         packed = 0
+        levels: list[list[tuple[bytes, int]]] = [[] for _ in range(TOP + 1)]
+        found: list[tuple[bytes, bytes]] = []
         for key, chunk in walk(self.kv, self.prefix):
+            label = key[len(self.prefix) :]
+            if label >= BEHIND_CHUNKS:
+                found.append((label, chunk))
+                continue
             run = decode_chunk(chunk)
+            if elements > 0:
+                for level in levels[1 : 1 + level_of_label(self.namer, label)]:
+                    level.append((label, elements))
             elements += len(run)
             packed += sum(map(string_size, run))
             if encode_chunk(run) != chunk or len(split(run)) != 1:
                 self.wrong.append(f"has a chunk that is not one under {key!r}")
+        expected: list[tuple[bytes, bytes]] = []
+        for number, level in enumerate(levels):
+            for (label, position), following in zip_longest(level, level[1:]):
+                raw = OPEN if following is None else encode_span(following[1] - position)
+                expected.append((span_key(number, label), raw))
+        if found != expected:
+            self.wrong.append("has an index of its chunks that differs from them")
         self._compare("elements", self.record.length, elements)
         self._compare("bytes of a listpack", packed_size(self.record), packed)
 

@@ -63,7 +63,7 @@ def open_value(handle: Handle, namer: Namer) -> Value:
     if form == LOG:
         return KVStream(handle, namer)
     if form == CHUNKS:
-        return KVList(handle)
+        return KVList(handle, namer)
     if form == PAGED:
         return KVString(handle)
     raise BackendError(

@@ -19,13 +19,16 @@ from hypercache.keyspace.kv_chunks import (
     split,
 )
 from hypercache.keyspace.kv_handle import Handle
-from hypercache.keyspace.kv_labels import NONE, between, encode_label, label_of, make_room
-from hypercache.keyspace.kv_store import CHUNK
-from hypercache.keyspace.layout import COMPACT, WIDE, Record, after
+from hypercache.keyspace.kv_labels import LABEL, NONE, between, encode_label, label_of, make_room
+from hypercache.keyspace.kv_positions import BEHIND_CHUNKS, PositionIndex
+from hypercache.keyspace.layout import COMPACT, WIDE, Namer, Record
 from hypercache.listpack import OVERHEAD, fits_again, outgrows, string_size
 
-# Chunks read at first, and at most, on the way to a position.
+# Chunks read from an end on the way to a position, at first and then; farther away the index
+# is used.
 _FIRST_STEP: Final = 2
+_SECOND_STEP: Final = 6
+# Chunks read at a time, at most.
 _LONGEST_STEP: Final = 64
 _PACKED: Final = Struct(">Q")
 _SHORTER: Final = "the store is damaged: a list is shorter than its record says"
@@ -39,10 +42,12 @@ class KVList(ListValue):
     The record holds how many bytes a listpack of the elements would take, for the encoding.
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, namer: Namer) -> None:
         super().__init__(LIST)
         self.handle = handle
-        self.stop = after(handle.prefix)
+        self.index = PositionIndex(handle, namer)
+        #: Behind all chunks.
+        self.stop = handle.prefix + BEHIND_CHUNKS
 
     def length(self) -> int:
         return self.handle.use().length
@@ -72,8 +77,10 @@ class KVList(ListValue):
                 handle.replace(key, longer, chunk)
             else:
                 label = label_of(end[0][0]) if end else NONE
-                label = between(label, NONE) if right else between(NONE, label)
-                handle.add(handle.prefix + encode_label(label), encode_chunk([element]))
+                new = encode_label(between(label, NONE) if right else between(NONE, label))
+                handle.add(handle.prefix + new, encode_chunk([element]))
+                if end:
+                    self.index.end_changed(new if right else end[0][0][-LABEL:])
             self._grow(element)
             handle.settle(length + 1)
         self.changes += 1
@@ -95,6 +102,9 @@ class KVList(ListValue):
             elements = decode_chunk(chunk)
             element = elements.pop(-1 if right else 0)
             self._keep(key, chunk, elements)
+            if not elements and length > 1:
+                end = handle.kv.range(handle.prefix, self.stop, 1) if not right else end
+                self.index.end_changed(end[0][0][-LABEL:])
             self._shrink(string_size(element), length - 1)
             handle.settle(length - 1)
         self.changes += 1
@@ -130,9 +140,7 @@ class KVList(ListValue):
         while len(found) < stop - start:
             left = stop - start - len(found)
             count: int = min(left // MOST_ELEMENTS + 1, _LONGEST_STEP)
-            pairs = self.handle.kv.range(key + b"\x00", self.stop, count)
-            if not pairs:
-                raise BackendError(_SHORTER)
+            pairs = self._following(key, count)
             for _, chunk in pairs:
                 found += decode_chunk(chunk)[: stop - start - len(found)]
             key = pairs[-1][0]
@@ -161,21 +169,26 @@ class KVList(ListValue):
             return
         with handle.store:
             key, chunk, inside = self._seek(start)
+            low = key
             packed: i64 = 0
-            while True:
-                elements = decode_chunk(chunk)
-                gone = elements[inside : inside + left]
-                for element in gone:
-                    packed += string_size(element)
-                del elements[inside : inside + left]
-                left -= len(gone)
-                following = self._next(key) if left > 0 else (b"", b"")
-                self._keep(key, chunk, elements)
-                if left == 0:
-                    break
-                key, chunk = following
-                inside = 0
-            self._join(key)
+            pairs = [(key, chunk)]
+            while left > 0:
+                for key, chunk in pairs:
+                    elements = decode_chunk(chunk)
+                    gone = elements[inside : inside + left]
+                    for element in gone:
+                        packed += string_size(element)
+                    del elements[inside : inside + left]
+                    left -= len(gone)
+                    inside = 0
+                    self._keep(key, chunk, elements)
+                    if left == 0:
+                        break
+                if left > 0:
+                    count: int = min(left // MOST_ELEMENTS + 1, _LONGEST_STEP)
+                    pairs = self._following(key, count)
+            high = self._join(key)
+            self.index.repair(low[-LABEL:], high[-LABEL:])
             self._shrink(packed, length - (stop - start))
             handle.settle(length - (stop - start))
         self.changes += stop - start
@@ -187,10 +200,11 @@ class KVList(ListValue):
         backwards = index > length // 2
         # Elements between the end where the walk begins and the position.
         left = length - 1 - index if backwards else index
+        if left >= (_FIRST_STEP + _SECOND_STEP) * MOST_ELEMENTS:
+            return self.index.seek(index)
         start = handle.prefix
         stop = self.stop
-        step = _FIRST_STEP
-        while True:
+        for step in (_FIRST_STEP, _SECOND_STEP):
             pairs = handle.kv.range(start, stop, step, backwards)
             for key, chunk in pairs:
                 count = count_of(chunk)
@@ -200,14 +214,14 @@ class KVList(ListValue):
             if len(pairs) < step:
                 raise BackendError(f"the store is damaged: a list has no position {index}")
             start, stop = _beyond(pairs, start, stop, backwards)
-            step = min(step * 2, _LONGEST_STEP)
+        return self.index.seek(index)
 
-    def _next(self, key: bytes) -> tuple[bytes, bytes]:
-        """The chunk behind the one under a key."""
-        pairs = self.handle.kv.range(key + b"\x00", self.stop, 1)
+    def _following(self, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
+        """Up to ``count`` chunks behind the one under a key."""
+        pairs = self.handle.kv.range(key + b"\x00", self.stop, count)
         if not pairs:
             raise BackendError(_SHORTER)
-        return pairs[0]
+        return pairs
 
     # Equal elements ---------------------------------------------------------------------------
 
@@ -219,19 +233,24 @@ class KVList(ListValue):
             start = handle.prefix
             stop = self.stop
             changed: list[bytes] = []
+            step = _FIRST_STEP
             while removed < limit:
-                pairs = handle.kv.range(start, stop, CHUNK, backwards)
+                pairs = handle.kv.range(start, stop, step, backwards)
                 for key, chunk in pairs:
                     if removed < limit and chunk.find(element) >= 0:
                         count = self._remove_from(key, chunk, element, limit - removed, backwards)
                         removed += count
                         if count > 0:
                             changed.append(key)
-                if len(pairs) < CHUNK:
+                if len(pairs) < step:
                     break
                 start, stop = _beyond(pairs, start, stop, backwards)
-            for key in changed:
-                self._join(key)
+                step = min(step * 2, _LONGEST_STEP)
+            if changed:
+                high = b""
+                for key in changed:
+                    high = max(high, self._join(key))
+                self.index.repair(min(changed)[-LABEL:], high[-LABEL:])
             self._shrink(removed * string_size(element), length - removed)
             handle.settle(length - removed)
         self.changes += removed
@@ -264,8 +283,9 @@ class KVList(ListValue):
         start = handle.prefix
         stop = self.stop
         seen: i64 = 0
+        step = _FIRST_STEP
         while seen < depth and len(found) < count:
-            pairs = handle.kv.range(start, stop, CHUNK, backwards)
+            pairs = handle.kv.range(start, stop, step, backwards)
             for _, chunk in pairs:
                 if chunk.find(element) < 0:
                     seen += count_of(chunk)
@@ -280,9 +300,10 @@ class KVList(ListValue):
                         else:
                             found.append(length - 1 - seen if backwards else seen)
                     seen += 1
-            if len(pairs) < CHUNK:
+            if len(pairs) < step:
                 break
             start, stop = _beyond(pairs, start, stop, backwards)
+            step = min(step * 2, _LONGEST_STEP)
         return found
 
     # Chunks -----------------------------------------------------------------------------------
@@ -298,37 +319,55 @@ class KVList(ListValue):
         """Store other elements in a chunk's place, in several if need be."""
         runs = split(elements)
         self.handle.replace(key, encode_chunk(runs[0]), chunk)
+        if len(runs) == 1:
+            difference = len(elements) - count_of(chunk)
+            if difference != 0:
+                self.index.shift(key[-LABEL:], difference)
+            return
         label = label_of(key)
+        highest = label
         for run in runs[1:]:
-            label = self._room_behind(label)
+            label, moved = self._room_behind(label)
+            highest = max(highest, label, moved)
             self.handle.add(self.handle.prefix + encode_label(label), encode_chunk(run))
+        self.index.repair(key[-LABEL:], encode_label(highest))
 
-    def _room_behind(self, label: i64) -> i64:
-        """A label that follows this one immediately, for a new chunk."""
+    def _room_behind(self, label: i64) -> tuple[i64, i64]:
+        """A label that follows this one immediately, for a new chunk.
+
+        And the highest label that a chunk had, or has got, that was moved for it.
+        """
         handle = self.handle
         kv = handle.kv
+        highest = label
         while True:
             following = kv.range(handle.prefix + encode_label(label + 1), self.stop, 1)
             middle = between(label, label_of(following[0][0]) if following else NONE)
             if middle != NONE:
-                return middle
+                return middle, highest
             moves = make_room(kv, handle.prefix, self.stop, label)
             for old, _, _ in moves:
                 kv.delete(old)
-            for _, new, chunk in moves:
+            for old, new, chunk in moves:
                 kv.put(new, chunk)
+                highest = max(highest, label_of(old), label_of(new))
 
-    def _join(self, key: bytes) -> None:
-        """Put a chunk together with the next one, if it has become sparse and both fit."""
+    def _join(self, key: bytes) -> bytes:
+        """Put a chunk together with the next one, if it has become sparse and both fit.
+
+        The last key that was looked at.
+        """
         handle = self.handle
         pairs = handle.kv.range(key, self.stop, 2)
         if len(pairs) < 2 or not is_sparse(pairs[0][1]):
-            return
+            return key
         (first, chunk), (second, other) = pairs
         runs = split(decode_chunk(chunk) + decode_chunk(other))
-        if len(runs) == 1:
-            handle.replace(first, encode_chunk(runs[0]), chunk)
-            handle.drop(second, other)
+        if len(runs) > 1:
+            return key
+        handle.replace(first, encode_chunk(runs[0]), chunk)
+        handle.drop(second, other)
+        return second
 
     # The encoding -----------------------------------------------------------------------------
 

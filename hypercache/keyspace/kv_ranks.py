@@ -21,10 +21,10 @@ from hypercache.backend import BackendError
 from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.layout import after
 
-# Levels that there may be: one element of 2**32 reaches the last.
-_TOP: Final = 8
-# Hexadecimal digits of a name's hash that decide: the ones behind are not random enough.
-_DIGITS: Final = 5
+#: Levels that there may be: one element of 2**32 reaches the last.
+TOP: Final = 8
+#: Bytes of a name's hash that decide: the ones behind are not random enough.
+DIGITS: Final = 5
 # Entries read at a time.
 _STEP: Final = 32
 _COUNT: Final = Struct(">Q")
@@ -32,14 +32,18 @@ _COUNT: Final = Struct(">Q")
 NO_LEVELS: Final = b"\x00"
 
 
+def zeros(bits: int, most: int) -> int:
+    """With how many hexadecimal zeros a number ends, up to so many."""
+    found = 0
+    while found < most and bits & 15 == 0:
+        bits >>= 4
+        found += 1
+    return found
+
+
 def level_of(name: bytes) -> int:
     """Up to which level an element with this name is in the index: zeros of its hash."""
-    bits = int.from_bytes(name[:_DIGITS], "big")
-    level = 0
-    while level < _TOP and bits & 15 == 0:
-        bits >>= 4
-        level += 1
-    return level
+    return zeros(int.from_bytes(name[:DIGITS], "big"), TOP)
 
 
 class RankIndex:
@@ -53,7 +57,7 @@ class RankIndex:
         self.handle = handle
         self.kv = handle.kv
         #: The keys of each level begin with this, and lie below the next one's.
-        self.levels = [handle.prefix + bytes((level,)) for level in range(_TOP + 2)]
+        self.levels = [handle.prefix + bytes((level,)) for level in range(TOP + 2)]
 
     def height(self) -> int:
         """Number of levels above the lowest."""

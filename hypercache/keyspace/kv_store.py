@@ -7,6 +7,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import BackendError, EncodingLimits, Value
 from hypercache.keyspace import layout
+from hypercache.keyspace.kv_formats import WRITER, format_of
 from hypercache.keyspace.kv_tally import Tally
 from hypercache.keyspace.layout import Record
 from hypercache.keyspace.ordered import SMALLEST_KEY_LIMIT, OrderedKV
@@ -83,14 +84,9 @@ class Store:
                 f" HyperCache needs {SMALLEST_KEY_LIMIT}"
             )
         kv.open()
-        found = kv.get(layout.META_FORMAT)
-        if found is None:
+        if kv.get(layout.META_FORMAT) is None:
             self._format(salt)
-        elif found != layout.FORMAT:
-            raise BackendError(
-                f"the store has the format {found!r}, this version reads {layout.FORMAT!r}:"
-                " open it with the version that wrote it"
-            )
+        format_of(kv)
         self._check_count(databases)
         self.tallies = [Tally(index) for index in range(databases)]
         self._read()
@@ -100,13 +96,13 @@ class Store:
                     if tally.space == 0:
                         tally.enter(self.new_space())
                         tally.dirty = True
-        return self._must_get(layout.META_SALT)
+        return self.must_get(layout.META_SALT)
 
     def view(self, databases: int) -> bytes:
         """Read what a snapshot holds; the salt that it uses. Nothing is written."""
         self.tallies = [Tally(index) for index in range(databases)]
         self._read()
-        return self._must_get(layout.META_SALT)
+        return self.must_get(layout.META_SALT)
 
     def _format(self, salt: bytes) -> None:
         if self.kv.range(b"\x00", b"\xff", 1):
@@ -114,7 +110,8 @@ class Store:
                 "the store holds keys, but HyperCache did not write them: use an empty one"
             )
         self.kv.begin()
-        self.kv.put(layout.META_FORMAT, layout.FORMAT)
+        self.kv.put(layout.META_FORMAT, layout.format_text(layout.VERSION))
+        self.kv.put(layout.META_VERSION, WRITER)
         self.kv.put(layout.META_SALT, salt)
         self.kv.put(layout.META_IDS, layout.encode_ids(1, 1, 0))
         self.kv.commit()
@@ -131,7 +128,8 @@ class Store:
                     f" are configured: set 'databases' to {index + 1} or more"
                 )
 
-    def _must_get(self, key: bytes) -> bytes:
+    def must_get(self, key: bytes) -> bytes:
+        """What the store holds for certain under a key."""
         raw = self.kv.get(key)
         if raw is None:
             raise BackendError(f"the store is damaged: {key!r} is missing")
@@ -139,7 +137,7 @@ class Store:
 
     def _read(self) -> None:
         """Take counters and numbers from the store."""
-        next_object, next_space, graves = layout.decode_ids(self._must_get(layout.META_IDS))
+        next_object, next_space, graves = layout.decode_ids(self.must_get(layout.META_IDS))
         self._next_object = next_object
         self._next_space = next_space
         self.graves = graves

@@ -2,7 +2,7 @@
 
 Every key of the store begins with one of the prefixes below; numbers are big-endian, so
 that they sort. ``docs/backends.md`` shows the whole layout. Whoever changes the meaning
-of something here raises ``FORMAT`` and says how older stores are read.
+of something here raises ``VERSION`` and writes a migration (`kv_formats`).
 """
 
 from hashlib import blake2s
@@ -13,7 +13,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE
 
-FORMAT: Final = b"hypercache kv 1"
+VERSION: Final = 2
 
 # First byte of every key.
 META: Final = b"m"
@@ -26,6 +26,8 @@ FIELD_DEADLINE: Final = b"f"  # the deadline of a hash's field, by its name
 FIELD_DUE: Final = b"e"  # the fields of a hash that expire, by their deadlines
 
 META_FORMAT: Final = META + b"format"
+META_VERSION: Final = META + b"version"  # of HyperCache, which gave it this format
+META_MIGRATION: Final = META + b"migration"  # how far one has come
 META_SALT: Final = META + b"salt"
 META_IDS: Final = META + b"ids"
 META_TALLY: Final = META + b"database"
@@ -72,6 +74,13 @@ _OBJECT: Final = Struct(">QQQB")
 _IDS: Final = Struct(">QQQ")
 _TALLY: Final = Struct(">QQQQ")
 _FIELD_DEADLINES: Final = Struct(">qq")
+
+
+def format_text(version: int, target: int = 0) -> bytes:
+    """What `META_FORMAT` holds, also while the store is on its way to another version."""
+    return (
+        b"hypercache kv %d to %d" % (version, target) if target else b"hypercache kv %d" % version
+    )
 
 
 def number(value: int) -> bytes:
@@ -176,6 +185,11 @@ class Record:
             + _OBJECT.pack(self.object, self.length, self.used, self.encoding)
             + self.extra
         )
+
+
+def form_of(raw: bytes) -> int:
+    """The form of a record, given its bytes."""
+    return raw[0] & _FORM
 
 
 def decode(raw: bytes) -> Record:

@@ -1,9 +1,7 @@
 """Values of `KVBackend` beyond the contract: what is stored, what it costs, what is damaged."""
 
-import re
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +22,8 @@ from hypercache.backend import (
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.streams import MAX_ID, MIN_ID, Pending
 from hypercache.testing import SortedDictKV
-from tests.contract.stores import CountingKV, FullKV, opened, shown
+from tests.contract.frozen import FIRST, SECOND, frozen, frozen_lines, lines_of
+from tests.contract.stores import CountingKV, FullKV, opened
 from tests.contract.value_calls import content
 
 NOW = 1_700_000_000_000
@@ -96,46 +95,32 @@ def seen(database: Database) -> list[object]:
 
 # The layout ----------------------------------------------------------------------------------
 
-#: What stores hold that earlier versions have written: the second one a value of each kind.
-#: Persisted: a change here loses people's data.
-LAYOUTS = [Path(__file__).with_name(f"kv_layout_1{part}.txt") for part in ("", "_values")]
-
-
-def read(text: str) -> bytes:
-    """What `shown` wrote down."""
-    runs = re.sub(r"<(\d+) x (..)>", lambda run: run[2] * int(run[1]), text)
-    return bytes.fromhex(runs)
-
 
 def test_layout_of_values_is_frozen() -> None:
+    """A change here loses people's data."""
     kv = SortedDictKV()
     backend, (database,) = opened(kv, databases=1)
     backend.begin()
     fill(database)
     backend.commit()
-    lines = [f"{shown(key)} = {shown(value)}" for key, value in kv.data.items()]
-    assert lines == LAYOUTS[1].read_text("utf-8").splitlines()
+    assert lines_of(kv) == frozen_lines(SECOND[1])
 
 
-@pytest.mark.parametrize("path", LAYOUTS, ids=lambda path: path.stem)
-def test_store_of_an_earlier_version_is_read(path: Path) -> None:
-    kv = SortedDictKV()
-    for line in path.read_text("utf-8").splitlines():
-        key, value = line.split(" =")
-        kv.data[read(key)] = read(value)
-    assert "".join(f"{shown(k)} = {shown(v)}\n" for k, v in kv.data.items()) == path.read_text()
-    backend = KVBackend(SortedDictKV(kv.data))
-    (database,) = backend.open(1)
+@pytest.mark.parametrize("name", [FIRST[1], SECOND[1]])
+def test_store_of_an_earlier_version_is_read(name: str) -> None:
+    (database,) = KVBackend(frozen(name)).open(1)
     assert database.check() == []
-    if path == LAYOUTS[1]:
-        _, (fresh,) = opened(SortedDictKV(), databases=1)
-        fill(fresh)
-        assert seen(database) == seen(fresh)
-    else:
-        assert dict(made(database, HASH).items()) == {
-            b"field": b"value",
-            b"f" * 600: b"long field",
-        }
+    _, (fresh,) = opened(SortedDictKV(), databases=1)
+    fill(fresh)
+    assert seen(database) == seen(fresh)
+
+
+@pytest.mark.parametrize("name", [FIRST[0], SECOND[0]])
+def test_store_with_each_form_is_read(name: str) -> None:
+    (database,) = KVBackend(frozen(name)).open(1)
+    assert database.check() == []
+    fields = {b"field": b"value", b"f" * 600: b"long field"}
+    assert dict(made(database, HASH).items()) == fields
 
 
 # Costs ---------------------------------------------------------------------------------------
