@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from hypercache import __version__
 from hypercache.backend import NO_EXPIRE
 from hypercache.engine import session
+from hypercache.engine.backend_information import LAZY_FREE, backend
 from hypercache.engine.buffers import ClientBuffers
 from hypercache.engine.guards import LOADING_BIT
 from hypercache.engine.usage import MemoryUsage, human, share, total_system_memory
@@ -189,7 +190,8 @@ def memory(engine: "Engine") -> Fields:
     }
     fields.update(zeros(_NO_SCRIPTS))
     for name, value in engine.backend.statistics().items():
-        fields[name] = value
+        if name in LAZY_FREE:
+            fields[name] = value
     return fields
 
 
@@ -376,6 +378,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "clients": clients,
     "memory": memory,
     "persistence": persistence,
+    "backend": backend,
     "stats": stats,
     "replication": replication,
     "cpu": cpu,

@@ -8,8 +8,8 @@ from hypercache.engine.usage import human
 from hypercache.testing.engine import EngineHarness
 from hypercache.testing.resp import Verbatim
 
-DEFAULT = ["Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules"]
-DEFAULT += ["Errorstats", "Cluster", "Keyspace"]
+DEFAULT = ["Server", "Clients", "Memory", "Persistence", "Backend", "Stats", "Replication", "CPU"]
+DEFAULT += ["Modules", "Errorstats", "Cluster", "Keyspace"]
 # What redis_exporter, Datadog's agent, BullMQ, RQ and redis-py read, and Redis' own tests.
 READ_BY_CLIENTS = (
     "redis_version redis_mode os arch_bits multiplexing_api process_id run_id tcp_port "
@@ -56,14 +56,14 @@ def fields(harness: EngineHarness, *sections: str) -> dict[str, str]:
 
 def test_which_sections_come() -> None:
     harness = EngineHarness()
-    long = [*DEFAULT[:8], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[9:]]
+    long = [*DEFAULT[:9], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[10:]]
     assert titles(harness) == titles(harness, "default") == DEFAULT
     assert titles(harness, "all") == titles(harness, "EVERYTHING") == long
     assert titles(harness, "keyspace", "Server", "server", "nosuch") == ["Server", "Keyspace"]
     assert titles(harness, "default", "commandstats") == [
-        *DEFAULT[:8],
+        *DEFAULT[:9],
         "Commandstats",
-        *DEFAULT[8:],
+        *DEFAULT[9:],
     ]
     assert text(harness, "nosuch") == ""
 
