@@ -11,154 +11,38 @@ import json
 import os
 import platform
 import resource
-import shlex
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from .defaults import default_loads, mean_table, prepare
+from .catalogue import baseline_of, chosen_servers
+from .defaults import mean_table, prepare
 from .fillings import BY_TYPE, Filling, send_all
+from .larger import MB, TIMES, phases
+from .limits import MemoryGroup
 from .measure import Figures, Load, Runner, idle, memory
+from .options import parse_arguments
+from .plans import GROUPS, plan
+from .restart import after_kill, after_stop
 from .results import METRICS, Measurement, Table, table
 from .servers import BenchmarkError, Client, Server, ServerSpec, free_port, running
 from .sizes import KINDS, SIZES, cost, size_table
-
-ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("set", "get", "incr", "mset", "ping")
-LARGE_SIZES = (1024, 16 * 1024)
-FILL_BYTES = 64 * 1024 * 1024
-MSET_KEYS = 10
-FULL = {"requests": 100_000, "rounds": 5, "keys": 1_000_000, "connections": 10_000, "seconds": 10.0}
-QUICK = {"requests": 20_000, "rounds": 3, "keys": 100_000, "connections": 1_000, "seconds": 2.0}
-
-
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line; what --quick changes is filled in."""
-    parser = argparse.ArgumentParser(prog="compare", description=__doc__)
-    add = parser.add_argument
-    add("--quick", action="store_true", help="a few seconds a part: to see that all works")
-    add("--parts", type=names(METRICS), default=list(METRICS), help=",".join(METRICS))
-    add("--only", type=names(COMMANDS), default=list(COMMANDS), help=",".join(COMMANDS))
-    add("--pipelines", type=numbers, default=[1, 16, 100], help="default 1,16,100")
-    add("--clients", type=positive, default=50, help="connections of a load (50)")
-    add("--many-clients", type=positive, default=1000, help="connections in part clients (1000)")
-    add("--rounds", type=positive, help="rounds of each load (5)")
-    add("--requests", type=positive, help="requests of a run at pipeline 1 (100000)")
-    add("--keys", type=positive, help="keys in part memory (1000000)")
-    add("--connections", type=positive, help="connections in part idle (10000)")
-    add("--seconds", type=float, help="length of a run in parts latency and idle (10)")
-    add("--timeout", type=float, default=120.0, help="time limit of a run in seconds (120)")
-    add("--servers", nargs="+", metavar="NAME[=COMMAND]", help="instead of the default servers")
-    add("--baseline", default="redis-server", help="the server that ratios refer to")
-    add("--compiled", default=str(ROOT / ".venv/bin/hypercache"), metavar="PROGRAM")
-    add("--interpreted", default=str(ROOT / ".venv-interpreted/bin/hypercache"), metavar="PROGRAM")
-    add("--redis-benchmark", default="redis-benchmark", metavar="PROGRAM")
-    add("--port", type=int, default=0, help="first port to try; by default any that is free")
-    add("--json", type=Path, metavar="FILE", help="write every measurement there")
-    add("--markdown", action="store_true", help="print Markdown headings")
-    options = parser.parse_args(arguments)
-    for name, value in (QUICK if options.quick else FULL).items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    return options
-
-
-def positive(text: str) -> int:
-    """A whole number above zero."""
-    if (number := int(text)) < 1:
-        raise ValueError(text)
-    return number
-
-
-def numbers(text: str) -> list[int]:
-    """Whole numbers above zero, separated by commas."""
-    return [positive(word) for word in text.split(",")]
-
-
-def names(known: Collection[str]) -> Callable[[str], list[str]]:
-    """A reader of names separated by commas, each out of ``known``."""
-
-    def read(text: str) -> list[str]:
-        words = [word.strip().lower() for word in text.split(",")]
-        for word in words:
-            if word not in known:
-                raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
-        return words
-
-    return read
-
-
-def default_servers(options: argparse.Namespace) -> dict[str, ServerSpec]:
-    """The servers that have a short name, whether they are installed or not."""
-    limit = str(options.connections + 1_000)
-    ours = ("serve", "--port", "{port}", "--set", f"maxclients={limit}")
-    plain = ("--port", "{port}", "--save", "", "--appendonly", "no", "--maxclients", limit)
-    specs = (
-        ServerSpec("compiled", (options.compiled, *ours), {"hypercache_compiled": "1"}),
-        ServerSpec("interpreted", (options.interpreted, *ours), {"hypercache_compiled": "0"}),
-        ServerSpec("redis-server", ("redis-server", *plain)),
-        ServerSpec("valkey-server", ("valkey-server", *plain)),
-    )
-    return {spec.name: spec for spec in specs}
-
-
-def chosen_servers(options: argparse.Namespace) -> list[ServerSpec]:
-    """The servers to measure, the baseline among them.
-
-    Raises:
-        BenchmarkError: a program is missing (only valkey-server may be), or a name unknown.
-    """
-    known = default_servers(options)
-    specs = []
-    for text in options.servers or known:
-        name, given, command = text.partition("=")
-        if not given and name not in known:
-            raise BenchmarkError(f"{name} is none of {', '.join(known)}; give {name}=COMMAND")
-        spec = ServerSpec(name, tuple(shlex.split(command))) if given else known[name]
-        if not spec.command or not shutil.which(spec.command[0]):
-            if name == "valkey-server" and not options.servers:
-                continue
-            raise BenchmarkError(f"{name}: no program {spec.command[0] if spec.command else ''!r}")
-        specs.append(spec)
-    if options.baseline not in [spec.name for spec in specs]:
-        raise BenchmarkError(f"the baseline {options.baseline} is not among the servers")
-    return specs
-
-
-def plan(options: argparse.Namespace) -> list[tuple[str, Load]]:
-    """The loads of the parts that run redis-benchmark, in the order of their value size."""
-
-    def load(command: str, pipeline: int, clients: int, size: int = 64) -> Load:
-        requests = options.requests * min(pipeline, 5)
-        if command == "mset" or size > 4096:
-            requests //= 5
-        # A whole number of pipelines for every client: then exactly so many requests are sent.
-        requests = max(requests // (pipeline * clients), 1) * pipeline * clients
-        return Load(command, requests, pipeline, clients, size, min(100_000, FILL_BYTES // size))
-
-    few, many = options.clients, options.many_clients
-    pairs = [word for word in ("set", "get") if word in options.only]
-    loads = {
-        "commands": [load(word, p, few) for word in options.only for p in options.pipelines],
-        "clients": [load(word, 1, many) for word in pairs],
-        "latency": [load("set", 16, few)],
-        "values": [load(word, 1, few, size) for size in LARGE_SIZES for word in pairs],
-        "defaults": default_loads(options.requests, few),
-    }
-    return [(part, one) for part in loads if part in options.parts for one in loads[part]]
 
 
 class Comparison:
     """Runs the parts and collects what they measure, and what failed."""
 
-    def __init__(self, options: argparse.Namespace, specs: list[ServerSpec], folder: Path) -> None:
+    def __init__(
+        self, options: argparse.Namespace, specs: dict[str, list[ServerSpec]], folder: Path
+    ) -> None:
         self.options = options
+        #: The servers of each part.
         self.specs = specs
         self.folder = folder
         self.runner = Runner(options.redis_benchmark, options.timeout)
@@ -168,30 +52,48 @@ class Comparison:
 
     def run(self) -> None:
         """All parts: first those that share running servers, then those that need fresh ones."""
-        with running(self.specs, self.options.port, self.folder) as servers:
-            self.described = {server.spec.name: server.description() for server in servers}
-            filled, ready = 0, servers
-            for part, load in plan(self.options):
+        loads = plan(self.options)
+        for group in GROUPS:
+            if chosen := [(part, load) for part, load in loads if part in group]:
+                self._run_group(chosen)
+        alone = {
+            "memory": self._run_memory,
+            "sizes": self._run_sizes,
+            "larger": self._run_larger,
+            "restart": self._run_restart,
+            "idle": self._run_idle,
+        }
+        for part, run in alone.items():
+            if part in self.options.parts:
+                run()
+
+    def _run_group(self, loads: list[tuple[str, Load]]) -> None:
+        """Loads of redis-benchmark, on servers that run at the same time."""
+        specs = {spec.name: spec for part, _ in loads for spec in self.specs[part]}
+        with running(list(specs.values()), self.options.port, self.folder) as servers:
+            filled: dict[str, tuple[int, int]] = {}
+            for part, load in loads:
                 say(f"{part}: {load.label}")
+                wanted = [spec.name for spec in self.specs[part] if load.suits(spec.name)]
+                ready = [server for server in servers if server.spec.name in wanted]
                 if part == "defaults":
-                    ready = [
-                        s for s in servers if self._attempt(part, load.label, 0, s, begin(load))
-                    ]
-                elif load.size != filled:
-                    filled = load.size
-                    fill = partial(refill, load=load)
-                    # Without its keys, a server would answer faster than it can.
-                    ready = [s for s in servers if self._attempt(part, load.label, 0, s, fill)]
+                    ready = [s for s in ready if self._attempt(part, load.label, 0, s, begin(load))]
+                else:
+                    ready = [s for s in ready if self._filled(part, load, s, filled)]
                 self._run_load(part, load, ready)
-        seconds = self.options.seconds
-        if "memory" in self.options.parts:
-            self._run_memory()
-        if "sizes" in self.options.parts:
-            self._run_sizes()
-        if "idle" in self.options.parts:
-            idlers = self.options.connections
-            label = f"{idlers:,} idle connections"
-            self._run_fresh("idle", label, lambda server: idle(server, idlers, seconds))
+
+    def _filled(
+        self, part: str, load: Load, server: Server, filled: dict[str, tuple[int, int]]
+    ) -> bool:
+        """See to it that the keys are there: without them, a server would answer too fast."""
+        name, wanted = server.spec.name, (load.keys, load.size)
+        if filled.get(name) == wanted:
+            return True
+        filled.pop(name, None)
+        if not self._attempt(part, load.label, 0, server, partial(refill, load=load)):
+            return False
+        filled[name] = wanted
+        return True
 
     def _run_load(self, part: str, load: Load, servers: list[Server]) -> None:
         """Warm every server up, then the rounds; who fails once is out of this load."""
@@ -202,9 +104,11 @@ class Comparison:
         def measure(server: Server) -> Figures:
             if part == "latency":
                 return self.runner.pauses(server, load, self.options.seconds)
+            if part == "readers":
+                return self.runner.readers(server, load, self.options.seconds)
             return self.runner.run(server, load, load.requests)
 
-        label = f"PING beside {load.label}" if part == "latency" else load.label
+        label = {"latency": "PING beside ", "readers": "GET beside "}.get(part, "") + load.label
         racing = [s for s in servers if self._attempt(part, label, 0, s, warm_up)]
         for number in range(1, self.options.rounds + 1):
             racing = [s for s in racing if self._attempt(part, label, number, s, measure)]
@@ -221,7 +125,7 @@ class Comparison:
 
     def _run_sizes(self) -> None:
         """Every operation on keys of every size; all servers at once, one measured at a time."""
-        with running(self.specs, self.options.port, self.folder) as servers:
+        with running(self.specs["sizes"], self.options.port, self.folder) as servers:
             for kind in KINDS:
                 for size in SIZES:
                     if size > self.options.keys:
@@ -232,12 +136,44 @@ class Comparison:
                         measure = partial(cost, kind=kind, size=size)
                         self._attempt("sizes", label, 1, server, measure)
 
+    def _run_larger(self) -> None:
+        """One server after another, each with a memory limit of its own."""
+        limit = self.options.limit * MB
+        for spec in self.specs["larger"]:
+            try:
+                with MemoryGroup(limit) as group, self._fresh(spec) as server:
+                    group.add(server.pid)
+                    for text, measure in phases(group, limit, self.options.seconds):
+                        label = f"{TIMES} x {self.options.limit} MB: {text}"
+                        say(f"larger: {label}: {spec.name}")
+                        if not self._attempt("larger", label, 1, server, measure):
+                            break
+            except BenchmarkError as error:
+                self._fail(f"larger: {spec.name}: {error}")
+
+    def _run_restart(self) -> None:
+        """After an orderly end, and after none."""
+        keys = self.options.keys
+        stop = partial(after_stop, keys=keys)
+        kill = partial(after_kill, keys=keys, runner=self.runner)
+        self._run_fresh("restart", f"{keys:,} keys, stopped", stop)
+        self._run_fresh("restart", f"{keys:,} keys, kill -9 while writing", kill)
+
+    def _run_idle(self) -> None:
+        """Connections that do nothing."""
+        idlers, seconds = self.options.connections, self.options.seconds
+        measure = partial(idle, connections=idlers, seconds=seconds)
+        self._run_fresh("idle", f"{idlers:,} idle connections", measure)
+
     def _run_fresh(self, part: str, label: str, measure: Callable[[Server], Figures]) -> None:
         """One round, each server just started and alone on the machine."""
-        for spec in self.specs:
+        for spec in self.specs[part]:
             say(f"{part}: {label}: {spec.name}")
-            with Server(spec, free_port(self.options.port), self.folder) as server:
+            with self._fresh(spec) as server:
                 self._attempt(part, label, 1, server, measure)
+
+    def _fresh(self, spec: ServerSpec) -> Server:
+        return Server(spec, free_port(self.options.port), self.folder)
 
     def _attempt(
         self,
@@ -248,18 +184,22 @@ class Comparison:
         measure: Callable[[Server], Figures],
     ) -> bool:
         """Measure once and keep the figures (not those of round 0, the warm-up)."""
+        self.described[server.spec.name] = server.description()
         try:
             figures = measure(server)
         except (BenchmarkError, OSError) as error:
             text = f"{part}: {label}: {server.spec.name}: {error}"
             if not server.alive():
                 text += f"\nthe server ended:\n{server.log_tail()}"
-            say(f"FAILED {text}")
-            self.failures.append(text)
+            self._fail(text)
             return False
         if number:
             self.measurements.append(Measurement(part, label, server.spec.name, number, figures))
         return True
+
+    def _fail(self, text: str) -> None:
+        say(f"FAILED {text}")
+        self.failures.append(text)
 
     def report(self) -> str:
         """The tables of all parts, with what was measured on which machine."""
@@ -268,19 +208,21 @@ class Comparison:
         sections = ["\n".join(f"- {line}" for line in lines)]
         for part in METRICS:
             if any(one.part == part for one in self.measurements):
-                title = f"{part} (x: ratio to {self.options.baseline})"
+                baseline = baseline_of(part, self.options)
+                title = f"{part} (x: ratio to {baseline})" if baseline else part
                 title = f"### {title}" if self.options.markdown else title
                 sections.append(self._table(part).render(title))
             if part == "defaults" and any(one.part == part for one in self.measurements):
-                means = mean_table(self.measurements, self.options.baseline)
+                means = mean_table(self.measurements, baseline)
                 sections.append(means.render("Ratios of throughput of the data types' commands"))
         sections += [f"FAILED {text}" for text in self.failures]
         return "\n\n".join(sections)
 
     def _table(self, part: str) -> Table:
+        baseline = baseline_of(part, self.options)
         if part == "sizes":
-            return size_table(self.measurements, self.options.baseline)
-        return table(part, self.measurements, self.options.baseline)
+            return size_table(self.measurements, baseline)
+        return table(part, self.measurements, baseline)
 
     def record(self) -> dict[str, object]:
         """Everything, for --json."""
@@ -299,6 +241,7 @@ def refill(server: Server, load: Load) -> Figures:
     with Client(server.port) as client:
         client.call("FLUSHALL")
         client.fill(load.keys, load.size)
+    server.settle()
     return {}
 
 
@@ -358,11 +301,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise BenchmarkError(
                 f"no program {options.redis_benchmark!r} (Debian: apt install redis-tools)"
             )
-        specs = chosen_servers(options)
+        specs = {part: chosen_servers(part, options) for part in options.parts}
         # SIGTERM ends the run as Ctrl-C does, so that no server is left behind.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         raise_file_limit(max(options.connections, options.many_clients) + 2_000)
-        with tempfile.TemporaryDirectory(prefix="hypercache-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="hypercache-bench-", dir=options.folder) as folder:
             comparison = Comparison(options, specs, Path(folder))
             try:
                 comparison.run()

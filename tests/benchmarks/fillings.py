@@ -77,8 +77,7 @@ def send_all(client: Client, requests: Iterator[Request]) -> None:
     while batch := list(islice(requests, BATCH)):
         client.socket.sendall(b"".join(encode(*request) for request in batch))
         for request in batch:
-            line = client.replies.readline()
-            if line[:1] == b"$":
-                client.replies.read(int(line[1:]) + 2)
-            elif line[:1] not in (b"+", b":"):
-                raise BenchmarkError(f"{request[:2]}: {line.decode(errors='replace').strip()}")
+            try:
+                client.skip_reply()
+            except BenchmarkError as error:
+                raise BenchmarkError(f"{request[:2]}: {error}") from error

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import random
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,26 +20,39 @@ from dataclasses import dataclass
 from .servers import HOST, BenchmarkError, Client, Server, encode
 
 PROBE_INTERVAL = 0.001
+INFO_INTERVAL = 0.25
+#: Keys of a load, unless it says otherwise.
+KEYS = 100_000
 
 Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Load:
-    """One run of redis-benchmark: ``command`` is one of its tests, ``size`` is in bytes."""
+    """One run of redis-benchmark: ``command`` is one of its tests, ``size`` is in bytes.
+
+    With a ``policy`` it is for servers that sync by it.
+    """
 
     command: str
     requests: int
     pipeline: int = 1
     clients: int = 50
     size: int = 64
-    keys: int = 100_000
+    keys: int = KEYS
+    policy: str = ""
 
     @property
     def label(self) -> str:
         """How a report names the load."""
         size = "" if self.command in ("ping", "incr") else f" {byte_text(self.size)}"
-        return f"{self.command.upper()}{size}, pipeline {self.pipeline}, {self.clients:,} clients"
+        text = f"{self.command.upper()}{size}, pipeline {self.pipeline}, {self.clients:,} clients"
+        text += f", {self.keys:,} keys" if self.keys > KEYS else ""
+        return f"sync {self.policy}: {text}" if self.policy else text
+
+    def suits(self, server: str) -> bool:
+        """Whether a server, by its name, takes part."""
+        return not self.policy or server.endswith(f"-{self.policy}")
 
     def arguments(self, port: int, requests: int) -> list[str]:
         """Arguments of redis-benchmark; random keys out of ``keys``."""
@@ -91,18 +106,18 @@ class Runner:
         return figures
 
     @contextlib.contextmanager
-    def background(self, server: Server, load: Load) -> Iterator[None]:
+    def background(self, server: Server, load: Load, *, may_end: bool = False) -> Iterator[None]:
         """Keep ``load`` running for the length of a with block.
 
         Raises:
-            BenchmarkError: it ended before the block did.
+            BenchmarkError: it ended before the block did, and may not.
         """
         command = [self.program, *load.arguments(server.port, 1_000_000_000)]
         quiet = subprocess.DEVNULL
         process = subprocess.Popen(command, stdout=quiet, stderr=quiet)
         try:
             yield
-            if process.poll() is not None:
+            if process.poll() is not None and not may_end:
                 raise BenchmarkError("the load in the background ended early")
         finally:
             process.kill()
@@ -110,17 +125,60 @@ class Runner:
 
     def pauses(self, server: Server, load: Load, seconds: float) -> Figures:
         """What one client sees that sends PING every millisecond while ``load`` runs."""
+        ping = encode(b"PING")
         with self.background(server, load):
             time.sleep(min(0.5, seconds / 4))
-            try:
-                waits = probe(server.port, seconds)
-            except TimeoutError:
-                raise BenchmarkError("a PING was not answered in time") from None
-        return {
-            "probe_p99_ms": percentile(waits, 0.99) * 1e3,
-            "probe_p999_ms": percentile(waits, 0.999) * 1e3,
-            "probe_max_ms": waits[-1] * 1e3,
-        }
+            return waiting_times(probe(server.port, seconds, lambda: ping))
+
+    def readers(self, server: Server, load: Load, seconds: float) -> Figures:
+        """What one client sees that reads a key every millisecond while ``load`` writes.
+
+        With the writers' throughput and, of a store that has them, the checkpoints meanwhile.
+        """
+
+        def read() -> bytes:
+            return encode(b"GET", b"key:%012d" % random.randrange(load.keys))
+
+        with self.background(server, load):
+            time.sleep(min(0.5, seconds / 4))
+            with Checkpoints(server) as checkpoints:
+                waits = probe(server.port, seconds, read)
+        return waiting_times(waits) | checkpoints.figures(seconds)
+
+
+class Checkpoints(threading.Thread):
+    """Asks a server every now and then what it did; a context manager."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(daemon=True)
+        self.server = server
+        self.seen = [server.read_info()]
+        self.ended = threading.Event()
+
+    def __enter__(self) -> Checkpoints:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self.ended.wait(INFO_INTERVAL):
+            with contextlib.suppress(OSError, BenchmarkError):  # whoever measures will notice
+                self.seen.append(self.server.read_info())
+
+    def figures(self, seconds: float) -> Figures:
+        """Commands a second and, where the server tells, checkpoints and their longest."""
+        first, last = self.seen[0], self.seen[-1]
+        commands = "total_commands_processed"
+        found = {"writes": (int(last[commands]) - int(first[commands])) / seconds}
+        if "lmdb_checkpoints" in last:
+            count = int(last["lmdb_checkpoints"]) - int(first["lmdb_checkpoints"])
+            longest = max(int(info["lmdb_last_checkpoint_usec"]) for info in self.seen[1:])
+            found["checkpoints"] = count
+            found["checkpoint_ms"] = longest / 1e3 if count else 0.0
+        return found
 
 
 def parse_csv(text: str) -> Figures:
@@ -138,27 +196,41 @@ def parse_csv(text: str) -> Figures:
         raise BenchmarkError(f"redis-benchmark answered something else: {text[:200]!r}") from error
 
 
-def probe(port: int, seconds: float) -> list[float]:
-    """Seconds that each PING waited, ascending.
+def probe(port: int, seconds: float, request: Callable[[], bytes]) -> list[float]:
+    """Seconds that each request waited for its reply, ascending.
 
     A wait longer than the interval stands also for the requests that would have been sent
     meanwhile, as in HdrHistogram's correction of coordinated omission: otherwise one long
     pause would count as a single slow request.
+
+    Raises:
+        BenchmarkError: a reply is an error, or did not come in time.
     """
     waits = []
-    ping = encode(b"PING")
     with Client(port) as client:
         end = time.perf_counter() + seconds
         while (sent := time.perf_counter()) < end:
-            client.socket.sendall(ping)
-            if client.replies.readline() != b"+PONG\r\n":
-                raise BenchmarkError("the probe got no PONG")
+            client.socket.sendall(request())
+            try:
+                client.skip_reply()
+            except TimeoutError:
+                raise BenchmarkError("a request was not answered in time") from None
             wait = time.perf_counter() - sent
             waits.append(wait)
             while (wait := wait - PROBE_INTERVAL) > PROBE_INTERVAL:
                 waits.append(wait)
             time.sleep(PROBE_INTERVAL)
     return sorted(waits)
+
+
+def waiting_times(waits: list[float]) -> Figures:
+    """The figures of ascending waits in seconds."""
+    return {
+        "probe_p50_ms": percentile(waits, 0.5) * 1e3,
+        "probe_p99_ms": percentile(waits, 0.99) * 1e3,
+        "probe_p999_ms": percentile(waits, 0.999) * 1e3,
+        "probe_max_ms": waits[-1] * 1e3,
+    }
 
 
 def percentile(ascending: list[float], share: float) -> float:

@@ -20,8 +20,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from .compare import COMMANDS, chosen_servers, parse_arguments, positive, refill
+from .catalogue import chosen_servers
+from .compare import refill
 from .measure import Load, Runner
+from .options import COMMANDS, parse_arguments, positive
 from .servers import BenchmarkError, Server, free_port
 
 RATE = 997  # samples a second; a prime, so that it does not fall in step with a timer
@@ -108,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for program in (profiler, "redis-benchmark"):
             if not shutil.which(program):
                 raise BenchmarkError(f"no program {program!r}")
-        (spec,) = chosen_servers(parse_arguments(["--servers", options.server, "--baseline", name]))
+        chosen = parse_arguments(["--servers", options.server, "--baseline", name])
+        (spec,) = chosen_servers("commands", chosen)
         with (
             tempfile.TemporaryDirectory(prefix="hypercache-profile-") as folder,
             Server(spec, free_port(0), Path(folder)) as server,

@@ -50,6 +50,31 @@ METRICS = {
         Metric("used_of_rss", "used_memory % of RSS", 1, ratio=False),
     ),
     "sizes": (),
+    "backends": THROUGHPUT,
+    "sync": THROUGHPUT,
+    "readers": (
+        Metric("probe_p50_ms", "p50 ms", 2),
+        Metric("probe_p99_ms", "p99 ms", 2),
+        Metric("probe_max_ms", "longest ms", 2),
+        Metric("writes", "writes/s", 0),
+        Metric("checkpoints", "checkpoints", 0, ratio=False),
+        Metric("checkpoint_ms", "longest checkpoint ms", 2, ratio=False),
+    ),
+    "larger": (
+        *THROUGHPUT,
+        Metric("longest_ms", "longest ms", 2),
+        Metric("faults", "faults/request", 3, ratio=False),
+        Metric("rss_mb", "RSS MB", 0),
+        Metric("anonymous_mb", "anonymous MB", 0, ratio=False),
+        Metric("group_mb", "group MB", 0, ratio=False),
+        Metric("file_mb", "files MB", 0, ratio=False),
+    ),
+    "restart": (
+        Metric("start_ms", "first reply ms", 0),
+        Metric("stop_ms", "stop ms", 0, ratio=False),
+        Metric("log_mb", "log MB", 1, ratio=False),
+        Metric("recovered", "operations recovered", 0, ratio=False),
+    ),
     "idle": (
         Metric("rss_per_connection", "RSS B/connection", 0),
         Metric("idle_cpu_ms", "CPU ms per s", 2, ratio=False),
@@ -103,9 +128,12 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def table(part: str, measurements: Sequence[Measurement], baseline: str) -> Table:
-    """A row for each load and server of a part: medians, then ratios to the baseline."""
+    """A row for each load and server of a part: medians, then ratios to the baseline.
+
+    What a server has no figure for stays empty; without a baseline there are no ratios.
+    """
     metrics = METRICS[part]
-    rated = [metric for metric in metrics if metric.ratio]
+    rated = [metric for metric in metrics if metric.ratio and baseline]
     header = ["load", "server", *(metric.heading for metric in metrics)]
     header += [f"x {metric.heading.split()[0]}" for metric in rated]
     grouped: dict[str, dict[str, list[Measurement]]] = {}
@@ -114,17 +142,29 @@ def table(part: str, measurements: Sequence[Measurement], baseline: str) -> Tabl
             grouped.setdefault(one.load, {}).setdefault(one.server, []).append(one)
     rows = []
     for load, servers in grouped.items():
+        reference = find_baseline(list(servers), baseline)
         for number, (server, runs) in enumerate(servers.items()):
             row = ["" if number else load, server]
             for metric in metrics:
-                row.append(f"{median(_values(runs, metric).values()):,.{metric.digits}f}")
+                found = _values(runs, metric).values()
+                row.append(f"{median(found):,.{metric.digits}f}" if found else "")
             for metric in rated:
-                base = _values(servers.get(baseline, []), metric)
-                compared = None if server == baseline else ratio(_values(runs, metric), base)
+                base = _values(servers.get(reference or "", []), metric)
+                compared = None if server == reference else ratio(_values(runs, metric), base)
                 row.append(str(compared or ""))
             rows.append(row)
     return Table(header, rows)
 
 
 def _values(runs: Sequence[Measurement], metric: Metric) -> dict[int, float]:
-    return {run.round: run.figures[metric.name] for run in runs}
+    return {run.round: run.figures[metric.name] for run in runs if metric.name in run.figures}
+
+
+def find_baseline(servers: Sequence[str], baseline: str) -> str | None:
+    """The one of the servers that ratios refer to, by its name or how that begins.
+
+    ``redis-server`` stands for ``redis-server-always`` where there is nothing closer.
+    """
+    if baseline in servers:
+        return baseline
+    return next((name for name in servers if name.startswith(f"{baseline}-")), None)

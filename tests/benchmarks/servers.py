@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +21,9 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.002
+SETTLE_SECONDS = 120.0
 FILL_BATCH = 1_000
 
 
@@ -77,6 +81,23 @@ class Client:
             )
         return line[1:].rstrip()
 
+    def skip_reply(self) -> None:
+        """Read past one reply.
+
+        Raises:
+            BenchmarkError: it, or a part of it, is an error, or the connection ended.
+        """
+        left = 1
+        while left:
+            line = self.replies.readline()
+            left -= 1
+            if line[:1] == b"*":
+                left += max(int(line[1:]), 0)
+            elif line[:1] == b"$" and line[1:2] != b"-":
+                self.replies.read(int(line[1:]) + 2)
+            elif line[:1] not in (b"+", b":", b"$"):
+                raise BenchmarkError(line.decode(errors="replace").strip() or "connection ended")
+
     def fill(self, keys: int, size: int) -> None:
         """Store ``keys`` values of ``size`` bytes under the key names that redis-benchmark uses.
 
@@ -99,29 +120,43 @@ def encode(*words: bytes) -> bytes:
 
 
 class Server:
-    """A running server; a context manager that stops it."""
+    """A running server with a folder of its own; a context manager that stops it.
+
+    It can be stopped and started again, and finds its folder as it was.
+    """
 
     def __init__(self, spec: ServerSpec, port: int, folder: Path) -> None:
         self.spec = spec
         self.port = port
-        self.log = folder / f"{spec.name.replace('/', '-')}.log"
-        home = folder / str(port)
-        home.mkdir(exist_ok=True)
-        with self.log.open("wb") as log:
+        self.home = Path(tempfile.mkdtemp(prefix=f"{spec.name.replace('/', '-')}-", dir=folder))
+        self.log = folder / f"{self.home.name}.log"
+        #: From the start of the process to its first reply.
+        self.start_seconds = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """Start the process and wait until it serves.
+
+        Raises:
+            BenchmarkError: it does not start, ends, or is not what its name says.
+        """
+        began = time.monotonic()
+        with self.log.open("ab") as log:
             try:
                 # A session of its own: what a wrapper script starts is stopped with it.
                 self.process = subprocess.Popen(
-                    spec.command_line(port),
-                    cwd=home,
+                    self.spec.command_line(self.port),
+                    cwd=self.home,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
             except OSError as error:
-                raise BenchmarkError(f"{spec.name} does not start: {error}") from error
+                raise BenchmarkError(f"{self.spec.name} does not start: {error}") from error
         try:
             self._wait_until_ready()
+            self.start_seconds = time.monotonic() - began
             self.info = self.read_info()
             self._check_claims()
         except BaseException:
@@ -135,6 +170,7 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -144,7 +180,7 @@ class Server:
             with contextlib.suppress(OSError, BenchmarkError), Client(self.port, 1.0) as client:
                 if client.call("PING") == b"PONG":
                     return
-            time.sleep(0.05)
+            time.sleep(POLL_SECONDS)
         raise BenchmarkError(f"{self.spec.name} gave no PONG within {START_SECONDS:.0f} s")
 
     def _check_claims(self) -> None:
@@ -195,6 +231,27 @@ class Server:
                 return int(line.split()[1]) * 1024
         raise BenchmarkError(f"{self.spec.name}: the kernel does not tell its resident memory")
 
+    def settle(self) -> None:
+        """Wait until the server does nothing any more: what it puts off must not count elsewhere.
+
+        Raises:
+            BenchmarkError: it does not come to rest.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        before = self.cpu_seconds()
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            if (now := self.cpu_seconds()) - before < 0.01:
+                return
+            before = now
+        raise BenchmarkError(f"{self.spec.name} is still busy after {SETTLE_SECONDS:.0f} s")
+
+    def kill(self) -> None:
+        """End the process group at once (SIGKILL)."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     def stop(self) -> None:
         """End the process group: SIGTERM, then SIGKILL for what remains."""
         with contextlib.suppress(ProcessLookupError):
@@ -202,9 +259,7 @@ class Server:
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.kill()
 
 
 def parse_info(text: str) -> dict[str, str]:

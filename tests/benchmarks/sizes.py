@@ -126,6 +126,7 @@ KINDS = (
             Operation("RPOP {key}"),
             Operation("LINDEX {key} 0", "LINDEX first"),
             Operation("LINDEX {key} -1", "LINDEX last"),
+            Operation("LINDEX {key} {rank}", "LINDEX anywhere"),
             Operation("LSET {key} -1 {new}", "LSET last"),
             Operation("LRANGE {key} 0 9", "LRANGE first 10"),
             Operation("LRANGE {key} -10 -1", "LRANGE last 10"),
@@ -162,6 +163,7 @@ KINDS = (
             Operation("ZREM {key} {new}"),
             Operation("ZSCORE {key} {old}"),
             Operation("ZRANK {key} {old}"),
+            Operation("ZCOUNT {key} {score} +inf"),
             Operation("ZRANGE {key} {rank} {end}", "ZRANGE 10 by rank"),
             Operation("ZRANGE {key} {score} +inf BYSCORE LIMIT 0 10", "ZRANGE 10 by score"),
         ),
@@ -188,11 +190,11 @@ def cost(server: Server, kind: Kind, size: int) -> dict[str, float]:
     found: dict[str, float] = {}
     with Client(server.port) as client:
         for name in ("DEL", "UNLINK"):
-            _refill(client, kind, size)
+            _refill(server, client, kind, size)
             started = time.perf_counter()
             client.call(name, keys_of(size)[0].decode())
             found[f"{name} {kind.name}"] = (time.perf_counter() - started) * 1e6
-        _refill(client, kind, size)
+        _refill(server, client, kind, size)
         runs: dict[str, list[float]] = {}
         for repeat in range(REPEATS):
             for operation in kind.operations:
@@ -202,11 +204,11 @@ def cost(server: Server, kind: Kind, size: int) -> dict[str, float]:
     return found | {name: median(times) for name, times in runs.items()}
 
 
-def _refill(client: Client, kind: Kind, size: int) -> None:
+def _refill(server: Server, client: Client, kind: Kind, size: int) -> None:
     for key in keys_of(size):
         client.call("UNLINK", key.decode())
         send_all(client, (_renamed(request, key) for request in kind.fill(size)))
-    time.sleep(0.1)  # what the server does afterwards, such as growing a table
+    server.settle()  # it may grow a table, free what was unlinked, write to the disk
 
 
 def _renamed(request: Request, key: bytes) -> Request:
@@ -221,23 +223,12 @@ def _run(server: Server, client: Client, operation: Operation, size: int, repeat
     data = b"".join(encode(*request) for request in requests)
     before = server.cpu_seconds()
     client.socket.sendall(data)
-    for _ in requests:
-        _skip(client, operation)
+    try:
+        for _ in requests:
+            client.skip_reply()
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{operation.label}: {error}") from error
     return (server.cpu_seconds() - before) / OPERATIONS * 1e6
-
-
-def _skip(client: Client, operation: Operation) -> None:
-    """Read past one reply."""
-    left = 1
-    while left:
-        line = client.replies.readline()
-        left -= 1
-        if line[:1] == b"*":
-            left += int(line[1:])
-        elif line[:1] == b"$" and line[1:2] != b"-":
-            client.replies.read(int(line[1:]) + 2)
-        elif line[:1] not in (b"+", b":", b"$"):
-            raise BenchmarkError(f"{operation.label}: {line.decode(errors='replace').strip()}")
 
 
 def size_table(measurements: Sequence[Measurement], baseline: str) -> Table:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.benchmarks.compare import main, parse_arguments, plan
+from tests.benchmarks.compare import main
 from tests.benchmarks.measure import Load, parse_csv, percentile
+from tests.benchmarks.options import parse_arguments
+from tests.benchmarks.plans import plan
 from tests.benchmarks.profile_server import count_stacks
 from tests.benchmarks.results import Measurement, Ratio, ratio, table
 from tests.benchmarks.servers import BenchmarkError, ServerSpec, encode, parse_info

@@ -4,9 +4,10 @@ import random
 
 import pytest
 
-from tests.benchmarks.compare import parse_arguments, plan
 from tests.benchmarks.defaults import COMMANDS, RATED, DefaultLoad, geometric_mean, mean_table
 from tests.benchmarks.fillings import BY_TYPE, CHUNK, Filling
+from tests.benchmarks.options import parse_arguments
+from tests.benchmarks.plans import plan
 from tests.benchmarks.results import Measurement
 from tests.benchmarks.sizes import (
     KEY,

@@ -1,0 +1,89 @@
+"""The servers that have a short name, and which of them each part measures."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+
+from .results import find_baseline
+from .servers import BenchmarkError, ServerSpec
+
+POLICIES = ("always", "everysec", "no")
+#: May be missing where nobody asked for it.
+OPTIONAL = "valkey-server"
+
+_PLAIN = ("compiled", "interpreted", "redis-server", OPTIONAL)
+_SYNCED = tuple(f"{name}-{p}" for p in POLICIES for name in ("redis-server", "compiled-lmdb"))
+#: What is measured in a part, unless the command line says otherwise.
+_SERVERS = {
+    "sizes": (*_PLAIN, "compiled-lmdb"),
+    "backends": ("compiled", "compiled-lmdb"),
+    "sync": _SYNCED,
+    "readers": _SYNCED,
+    "larger": ("compiled-lmdb",),
+    "restart": ("redis-server-everysec", "compiled-lmdb"),
+}
+#: What its ratios refer to, if not to redis-server; larger has none.
+_BASELINES = {"backends": "compiled", "larger": ""}
+
+
+def known_servers(options: argparse.Namespace) -> dict[str, ServerSpec]:
+    """The servers that have a short name, whether they are installed or not.
+
+    Those that end in a policy write to the disk, as safely as it says.
+    """
+    limit = str(options.connections + 1_000)
+    ours = ("serve", "--port", "{port}", "--set", f"maxclients={limit}")
+    plain = ("--port", "{port}", "--save", "", "--maxclients", limit)
+    lmdb = (options.compiled, *ours, "--backend", "lmdb")
+    memory_claims = {"hypercache_compiled": "1", "hypercache_backend": "memory"}
+    lmdb_claims = {"hypercache_compiled": "1", "hypercache_backend": "lmdb"}
+    specs = [
+        ServerSpec("compiled", (options.compiled, *ours), memory_claims),
+        ServerSpec("interpreted", (options.interpreted, *ours), {"hypercache_compiled": "0"}),
+        ServerSpec("redis-server", ("redis-server", *plain, "--appendonly", "no")),
+        ServerSpec("valkey-server", ("valkey-server", *plain, "--appendonly", "no")),
+        ServerSpec("compiled-lmdb", lmdb, lmdb_claims),
+    ]
+    for policy in POLICIES:
+        synced = (*lmdb, "--backend-settings.sync", policy)
+        specs.append(ServerSpec(f"compiled-lmdb-{policy}", synced, lmdb_claims))
+        appending = ("--appendonly", "yes", "--appendfsync", policy)
+        specs.append(
+            ServerSpec(
+                f"redis-server-{policy}",
+                ("redis-server", *plain, *appending),
+                {"aof_enabled": "1"},
+            )
+        )
+    return {spec.name: spec for spec in specs}
+
+
+def baseline_of(part: str, options: argparse.Namespace) -> str:
+    """The server that the ratios of a part refer to, or how its name begins; empty for none."""
+    return str(options.baseline or _BASELINES.get(part, "redis-server"))
+
+
+def chosen_servers(part: str, options: argparse.Namespace) -> list[ServerSpec]:
+    """The servers to measure in a part, the baseline among them.
+
+    Raises:
+        BenchmarkError: a program is missing (only valkey-server may be), or a name unknown.
+    """
+    known = known_servers(options)
+    specs = []
+    for text in options.servers or _SERVERS.get(part, _PLAIN):
+        name, given, command = text.partition("=")
+        if not given and name not in known:
+            raise BenchmarkError(f"{name} is none of {', '.join(known)}; give {name}=COMMAND")
+        spec = ServerSpec(name, tuple(shlex.split(command))) if given else known[name]
+        if not spec.command or not shutil.which(spec.command[0]):
+            if name == OPTIONAL and not options.servers:
+                continue
+            raise BenchmarkError(f"{name}: no program {spec.command[0] if spec.command else ''!r}")
+        specs.append(spec)
+    baseline = baseline_of(part, options)
+    if baseline and find_baseline([spec.name for spec in specs], baseline) is None:
+        raise BenchmarkError(f"the baseline {baseline} is not among the servers")
+    return specs
