@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 #: Folders whose sub-folders, or which themselves, are importable packages.
 PACKAGE_ROOTS = {"hypercache": ROOT, "backends": ROOT / "backends", "plugins": ROOT / "plugins"}
+#: Projects of their own, as outsiders would have them.
+EXAMPLES = [file.parent for file in sorted((ROOT / "docs" / "examples").glob("*/pyproject.toml"))]
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,12 @@ def read(folder: Path, root: Path) -> Iterator[Source]:
 
 
 def all_sources() -> list[Source]:
-    """The sources of the server, the backends, the plugins, the tests and the build."""
+    """The sources of the server, backends, plugins, examples, the tests and the build."""
     found: list[Source] = []
     for folder, root in PACKAGE_ROOTS.items():
         found += read(ROOT / folder, root)
+    for project in EXAMPLES:
+        found += read(project, project)
     found += read(ROOT / "tests", ROOT)
     found.append(Source("setup", ROOT / "setup.py", (ROOT / "setup.py").read_text("utf-8")))
     return found

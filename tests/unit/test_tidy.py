@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sources import ROOT, Source, all_sources
+from tests.support.sources import EXAMPLES, ROOT, Source, all_sources
 
 MAX_FILE = 500
 MAX_FUNCTION = 60
@@ -108,7 +108,8 @@ TYPES_ONLY: dict[str, set[str]] = {
 }
 # Backends know the contract; those over an ordered store also the small one beneath it.
 BACKEND_MAY_IMPORT = re.compile(
-    r"hypercache\.(backend|listpack|streams|values)(\.|$)|hypercache\.keyspace\.(ordered|kv_)"
+    r"hypercache\.(backend|backend_tools|listpack|streams|values)(\.|$)"
+    r"|hypercache\.keyspace\.(ordered|kv_)"
 )
 # Plugins know the contract and what goes through it.
 PLUGIN_MAY_IMPORT = re.compile(
@@ -148,8 +149,19 @@ def source(module: str, text: str) -> Source:
 
 
 def folders(name: str) -> set[str]:
-    """The packages in ``backends`` or ``plugins``."""
-    return {each.parent.name for each in (ROOT / name).glob("*/__init__.py")}
+    """The packages in ``backends`` or ``plugins``, and the modules of examples of such."""
+    found = {each.parent.name for each in (ROOT / name).glob("*/__init__.py")}
+    for project in EXAMPLES:
+        found |= modules_named(project, f"hypercache.{name}")
+    return found
+
+
+def modules_named(project: Path, group: str = "") -> set[str]:
+    """The modules that a project's entry points name, all or those of one group."""
+    data = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = data.get("entry-points", {}) | {"scripts": data.get("scripts", {})}
+    chosen = [groups.get(group, {})] if group else groups.values()
+    return {place.partition(":")[0] for points in chosen for place in points.values()}
 
 
 # Layers ----------------------------------------------------------------------------------------
@@ -210,6 +222,8 @@ def test_layers(sources: list[Source], modules: set[str]) -> None:
         ("hypercache.server.x", "from hypercache_memory import MemoryBackend"),
         ("hypercache_memory.x", "from hypercache.engine.engine import Engine"),
         ("hypercache_memory.x", "from hypercache.keyspace.keyspace import Keyspace"),
+        ("hypercache_sqlite", "from hypercache.server import Server"),
+        ("hypercache_tally", "from hypercache.commands.arguments import parse_integer"),
     ],
 )
 def test_wrong_import_is_found(modules: set[str], module: str, text: str) -> None:
@@ -315,10 +329,8 @@ def test_every_module_says_what_it_is(sources: list[Source]) -> None:
 
 
 def entry_points() -> set[str]:
-    """The modules that pyproject.toml names."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    groups = [project.get("scripts", {}), *project.get("entry-points", {}).values()]
-    return {place.partition(":")[0] for group in groups for place in group.values()}
+    """The modules that pyproject.toml and those of the examples name."""
+    return {module for project in (ROOT, *EXAMPLES) for module in modules_named(project)}
 
 
 def dead_modules(sources: list[Source], entries: set[str]) -> Iterator[str]:
