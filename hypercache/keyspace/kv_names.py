@@ -10,8 +10,10 @@ from mypy_extensions import i64
 from hypercache.keyspace.layout import NUMBER, after, number, position
 from hypercache.keyspace.ordered import OrderedKV
 
-# A random element is one of this many neighbours, to even out the gaps between hashes.
-SAMPLE_WINDOW: Final = 8
+# Up to so many names each is as likely as the others; of more, a random one is one of
+# `SAMPLE_WINDOW` neighbours, which evens out the gaps between hashes.
+SAMPLE_EXACT: Final = 64
+SAMPLE_WINDOW: Final = 16
 # `sample` gets 62 random bits: the upper ones choose a place among 2**48, all of them the
 # neighbour.
 SAMPLE_SHIFT: Final = 62 - 8 * NUMBER
@@ -45,10 +47,11 @@ def scan_names(
 
 def sample_name(kv: OrderedKV, prefix: bytes, size: i64, pick: i64) -> tuple[bytes, bytes] | None:
     """One of ``size`` names and what is stored there, chosen by 62 random bits."""
-    start = prefix
-    if size > SAMPLE_WINDOW:
-        start = prefix + number(pick >> SAMPLE_SHIFT)
+    if size <= SAMPLE_EXACT:
+        first = kv.range(prefix, after(prefix), pick % size + 1) if size > 0 else []
+        return first[-1] if first else None
+    start = prefix + number(pick >> SAMPLE_SHIFT)
     pairs = kv.range(start, after(prefix), SAMPLE_WINDOW)
-    if len(pairs) < SAMPLE_WINDOW and start != prefix:
+    if len(pairs) < SAMPLE_WINDOW:
         pairs += kv.range(prefix, start, SAMPLE_WINDOW - len(pairs))
     return pairs[pick % len(pairs)] if pairs else None

@@ -134,10 +134,14 @@ class KVZSet(ZSetValue):
         return self.index.below(bound)
 
     def rank_of_lex(self, member: bytes, after: bool) -> int:
-        if self.handle.use().length == 0:
+        length = self.handle.use().length
+        if length == 0:
             return 0
-        place = self._element(0)[0][len(self.index.levels[0]) :]
-        bound = place[:SCORE] + member
+        skipped = len(self.index.levels[0])
+        score = self._element(0)[0][skipped : skipped + SCORE]
+        if self._element(length - 1)[0][skipped : skipped + SCORE] != score:
+            return self._rank_among_scores(member, after)
+        bound = score + member
         if len(member) > self._longest:
             group = bound[: SCORE + self._longest]
             following = self._neighbours(group, member, after)[1]
@@ -145,6 +149,21 @@ class KVZSet(ZSetValue):
         elif after:
             bound += b"\x00"
         return self.index.below(bound)
+
+    def _rank_among_scores(self, member: bytes, after: bool) -> i64:
+        """The same where scores differ: right where names and scores rise together."""
+        skipped = len(self.index.levels[0])
+        first: i64 = 0
+        stop = self.handle.use().length
+        while first < stop:
+            middle = first + (stop - first) // 2
+            key, raw = self._element(middle)
+            other = decode_element(key[skipped:], raw)[0]
+            if other < member or (after and other == member):
+                first = middle + 1
+            else:
+                stop = middle
+        return first
 
     def range(self, start: i64, stop: i64) -> list[tuple[bytes, float]]:
         skipped = len(self.index.levels[0])
