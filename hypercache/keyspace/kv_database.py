@@ -389,4 +389,5 @@ class KVDatabase(Database):
         """Nothing: the values keep the account themselves."""
 
     def check(self) -> list[str]:
+        self._store.write_records()
         return inconsistencies(self._store, self._tally, self._namer)

@@ -19,11 +19,10 @@ class Handle(Lease):
     """
 
     def __init__(self, store: Store, tally: Tally, place: bytes, record: Record) -> None:
-        super().__init__(record)
+        super().__init__(record, place)
         self.store = store
         self.kv = store.kv
         self.tally = tally
-        self.place = place
         #: What all elements' keys begin with.
         self.prefix = layout.ELEMENT + layout.number(record.object)
         self._grown: i64 = 0
@@ -43,6 +42,15 @@ class Handle(Lease):
         """Store a pair under a key that is free."""
         self.kv.put(key, raw)
         self._grown += len(key) + len(raw) + self.kv.pair_overhead
+
+    def exchange(self, key: bytes, raw: bytes) -> bool:
+        """Store a pair under a key, whether it is free or not; True when it was."""
+        old = self.kv.exchange(key, raw)
+        if old is None:
+            self._grown += len(key) + len(raw) + self.kv.pair_overhead
+            return True
+        self._grown += len(raw) - len(old)
+        return False
 
     def replace(self, key: bytes, raw: bytes, old: bytes) -> None:
         """Store another value under a key."""
@@ -80,7 +88,7 @@ class Handle(Lease):
             self._changed = True
 
     def settle(self, length: i64) -> None:
-        """The value has so many elements now: write the record, unless it is as before."""
+        """The value has so many elements now: the record is written, unless it is as before."""
         record = self.record
         grown = self._grown
         if grown == 0 and length == record.length and not self._changed:
@@ -91,7 +99,8 @@ class Handle(Lease):
         self.tally.dirty = True
         record.length = length
         record.used += grown
-        self.kv.put(self.place, record.encode())
+        if not self.noted:
+            self.store.note(self)
 
     # Reading -----------------------------------------------------------------------------
 

@@ -46,21 +46,18 @@ class KVHash(HashValue):
         raw = encode_field(name, field, value)
         length = record.length
         with handle.store:
-            old = handle.kv.get(key)
-            if old is None:
-                handle.add(key, raw)
+            is_new = handle.exchange(key, raw)
+            if is_new:
                 length += 1
-            else:
-                handle.replace(key, raw, old)
-                if record.extra:
-                    self._move_deadline(name, b"", NO_EXPIRE)
+            elif record.extra:
+                self._move_deadline(name, b"", NO_EXPIRE)
             limits = handle.store.limits
             longest = limits.hash_value
             if len(field) > longest or len(value) > longest or length > limits.hash_entries:
                 handle.set_encoding(WIDE)
             handle.settle(length)
         self.changes += 1
-        return old is None
+        return is_new
 
     def remove(self, field: bytes) -> bool:
         handle = self.handle

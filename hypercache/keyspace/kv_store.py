@@ -28,10 +28,17 @@ LIVE_LIMIT: Final = 1024
 
 
 class Lease:
-    """The record of a value in use, until the value must not be used any more."""
+    """The record of a value in use, until the value must not be used any more.
 
-    def __init__(self, record: Record) -> None:
+    It may be ahead of what is stored: see `Store.note`.
+    """
+
+    def __init__(self, record: Record, place: bytes) -> None:
         self.record = record
+        #: Where the record is stored.
+        self.place = place
+        #: Whether it is to be written when the transaction is committed.
+        self.noted = False
         #: False once the key is replaced or removed, or the unit over.
         self.valid = True
 
@@ -56,7 +63,8 @@ class Store:
     writes, and `commit` refuses.
 
     ``live`` has the values in use by the place of their record: until a unit ends, whoever
-    asks for the value of a key gets the same object.
+    asks for the value of a key gets the same object. The records of those that change are
+    written once, with the counters: until then what is stored has their old length.
     """
 
     def __init__(self, kv: OrderedKV) -> None:
@@ -72,6 +80,7 @@ class Store:
         self._next_object: i64 = 1
         self._next_space: i64 = 1
         self._ids_dirty = False
+        self._noted: list[Lease] = []
 
     # Opening -----------------------------------------------------------------------------
 
@@ -163,11 +172,11 @@ class Store:
         if not self.in_unit:
             raise BackendError("commit: no unit is open")
         self._refuse_after_failure()
-        self.forget_all()
         self._undone = True
         self._commit()
         self._undone = False
         self.in_unit = False
+        self.forget_all()
 
     def rollback(self) -> None:
         """Undo the unit."""
@@ -201,11 +210,13 @@ class Store:
         self._restore()
 
     def _restore(self) -> None:
+        self._noted.clear()
         self.forget_all()
         self._read()
 
     def _write(self) -> None:
-        """Put counters and numbers into the store, those that changed."""
+        """Put records, counters and numbers into the store, those that changed."""
+        self.write_records()
         if self._ids_dirty:
             ids = layout.encode_ids(self._next_object, self._next_space, self.graves)
             self.kv.put(layout.META_IDS, ids)
@@ -242,6 +253,20 @@ class Store:
 
     # Values in use -----------------------------------------------------------------------
 
+    def note(self, lease: Lease) -> None:
+        """The record of a value in use has changed: it is written when that is due."""
+        lease.noted = True
+        self._noted.append(lease)
+
+    def write_records(self) -> None:
+        """Write the records that have changed, for whoever looks at what is stored."""
+        if self._noted:
+            for lease in self._noted:
+                lease.noted = False
+                if lease.valid:
+                    self.kv.put(lease.place, lease.record.encode())
+            self._noted.clear()
+
     def remember(self, place: bytes, live: Live) -> None:
         """Hand out the same value from now on."""
         if not self.in_unit and len(self.live) >= LIVE_LIMIT:
@@ -256,6 +281,7 @@ class Store:
 
     def forget_space(self, prefix: bytes) -> None:
         """All keys of a space are removed, or another database's from now on."""
+        self.write_records()
         for place in list(self.live):
             if place.startswith(prefix):
                 self.forget(place)
