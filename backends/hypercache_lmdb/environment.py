@@ -25,8 +25,12 @@ FORMAT_KEY: Final = b"!format"
 LOG_KEY: Final = b"!log"
 
 DATA_FILE: Final = "data.mdb"
+# One that is being written, to take the place of the data file.
+FRESH_FILE: Final = "data.mdb.new"
 OWNER_FILE: Final = "owner"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+# Room for what a unit may need, and to grow.
+SMALLEST_MAP: Final = 32 << 20
 # Snapshots, copies and checks that read at the same time.
 READERS: Final = 64
 
@@ -79,20 +83,35 @@ def make_folder(folder: Path) -> None:
 
 
 def settle_metas(folder: Path, descriptor: int) -> None:
-    """Go back to the checkpoint before the last one, where that may not be whole on the disk.
+    """Go back to the checkpoint before the last one, where that may not be whole on the disk."""
+    if must_settle(folder, descriptor):
+        MetaPages(folder / DATA_FILE).go_back()
+
+
+def must_settle(folder: Path, descriptor: int) -> bool:
+    """Whether the last checkpoint may not be whole on the disk; ``descriptor`` is the owner's file.
 
     It is whole as long as the machine runs, and once it was synced: then the segments of the
     log that went into it are removed. See `hypercache_lmdb.meta`.
     """
     data = folder / DATA_FILE
     if same_boot(descriptor) or not data.exists():
-        return
-    pages = MetaPages(data)
+        return False
+    newest = MetaPages(data).newest()
     numbers = log.segment_numbers(folder)
-    for number in numbers:
-        if number - 1 in numbers and log.transaction_of(folder, number) == pages.newest():
-            pages.go_back()
-            return
+    return any(
+        number - 1 in numbers and log.transaction_of(folder, number) == newest for number in numbers
+    )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a compaction that was killed has left; refuse a copy that was."""
+    fresh = folder / FRESH_FILE
+    if fresh.exists() and not (folder / DATA_FILE).exists():
+        raise BackendError(
+            f"{folder} is a copy that was broken off: remove the folder and copy again"
+        )
+    fresh.unlink(missing_ok=True)
 
 
 def open_environment(folder: Path, map_size: int, *, readahead: bool = True) -> lmdb.Environment:
@@ -103,7 +122,7 @@ def open_environment(folder: Path, map_size: int, *, readahead: bool = True) -> 
     try:
         return lmdb.open(
             str(folder),
-            map_size=max(map_size, known),
+            map_size=max(map_size, known, SMALLEST_MAP),
             writemap=True,
             sync=False,
             meminit=False,

@@ -99,6 +99,30 @@ def transaction_of(folder: Path, number: int) -> int | None:
     return int(transaction) if magic == MAGIC and own == number else None
 
 
+def skipped(folder: Path, found: Replay) -> int:
+    """Bytes of a batch that cannot be read although a whole one follows; else 0.
+
+    Then the log was not cut off there: what it has behind that place is lost.
+    """
+    with segment_path(folder, found.number).open("rb") as file:
+        file.seek(found.end)
+        head = file.read(BATCH.size)
+        if found.closed or len(head) < BATCH.size:
+            return 0
+        length, _, _ = BATCH.unpack(head)
+        file.seek(found.end + BATCH.size + length)
+        head = file.read(BATCH.size)
+        if length == 0 or len(head) < BATCH.size:
+            return 0
+        size, checksum, _ = BATCH.unpack(head)
+        left = file.seek(0, os.SEEK_END) - (found.end + 2 * BATCH.size + length)
+        if size == 0 or size > left:
+            return 0
+        file.seek(found.end + 2 * BATCH.size + length)
+        whole = crc32(file.read(size), found.number & 0xFFFFFFFF) == checksum
+        return BATCH.size + int(length) if whole else 0
+
+
 def _replay_segment(folder: Path, found: Replay, apply: Apply) -> None:
     path = segment_path(folder, found.number)
     found.end = HEAD.size
@@ -184,11 +208,12 @@ class Segment:
         self.synced: i64 = 0
 
     def create(self) -> None:
-        """Make the file, with its head; an old one of that number was never written to."""
+        """Make the file, with its head, durably; an old one of that number was not written to."""
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self.descriptor = os.open(self.path, flags, 0o600)
         self.reserve(STEP)
         os.pwrite(self.descriptor, self._head(), 0)
+        os.fdatasync(self.descriptor)
 
     def _head(self) -> bytes:
         return HEAD.pack(MAGIC, self.number, self.transaction)

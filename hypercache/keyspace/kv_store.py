@@ -309,6 +309,10 @@ class Store:
         self._ids_dirty = True
         return taken
 
+    def next_numbers(self) -> tuple[int, int]:
+        """The numbers that the next object and the next space will get."""
+        return self._next_object, self._next_space
+
     def drop_object(self, record: Record) -> None:
         """Leave the elements of a record's object to `reclaim`, unless they are few."""
         number = layout.number(record.object)
