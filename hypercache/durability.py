@@ -3,7 +3,9 @@
 `Backend.sync` and `Backend.maintain` block, so both run in worker threads while clients are
 served, each never twice at once. With the policy ``ALWAYS`` a sync begins as soon as a round has
 written something and the one before has returned: all rounds that commit meanwhile share the
-next one (group commit). Otherwise one begins every second.
+next one (group commit). Clients whose replies have just left get a moment to join it with their
+next writes: else they and those who wrote meanwhile would take turns, and each sync would serve
+half of them (PostgreSQL's ``commit_delay``). Otherwise one begins every second.
 """
 
 import math
@@ -17,6 +19,8 @@ from hypercache.engine.engine import Engine
 
 # Seconds between two syncs, between two maintenances, and before a failed sync is tried again.
 PERIOD: Final = 1.0
+# How long clients may take to come back after a sync, as a share of what it took.
+MOMENT: Final = 0.25
 
 #: Runs a function that blocks; must not return before it has.
 Caller = Callable[[Callable[[], None]], Awaitable[None]]
@@ -51,6 +55,9 @@ class Durability:
         self._stopping = False
         self._running = False
         self._ended = trio.Event()
+        # How many clients waited when the last sync ended, and until when they may come back.
+        self._waited = 0
+        self._moment = 0.0
         self.busy = 0
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -87,9 +94,18 @@ class Durability:
         while not stopping:
             with trio.move_on_after(self._patience()):
                 await self._wake.wait()
+            await self._gather()
             self._wake = trio.Event()
             stopping = self._stopping
             await self._sync()
+
+    async def _gather(self) -> None:
+        """Wait for the clients whose replies have just left, if only a moment."""
+        waiting = self._engine.delivery.gated
+        with trio.move_on_at(self._moment):
+            while len(waiting) < self._waited and not self._stopping:
+                self._wake = trio.Event()
+                await self._wake.wait()
 
     def _patience(self) -> float:
         """Seconds until the next sync if nobody asks for one."""
@@ -99,7 +115,11 @@ class Durability:
     async def _sync(self) -> None:
         syncs = self._engine.syncs
         offset = syncs.begin()
+        began = trio.current_time()
         error = await self._attempt(self._engine.backend.sync)
+        ended = trio.current_time()
+        self._moment = ended + (ended - began) * MOMENT
+        self._waited = len(self._engine.delivery.gated)
         if error is None:
             syncs.succeeded(offset)
         else:

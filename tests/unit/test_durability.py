@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hypercache.backend import ALWAYS, EVERYSEC, NO
-from hypercache.durability import PERIOD, Durability
+from hypercache.durability import MOMENT, PERIOD, Durability
 from hypercache.testing.engine import NOTHING, EngineHarness
 from hypercache.testing.resp import ReplyError, encode
 from tests.support.fragile import FragileBackend
@@ -88,7 +88,9 @@ async def durable(sync_policy: str) -> AsyncIterator[Durable]:
 # Always ----------------------------------------------------------------------------------------
 
 
-async def test_reply_to_a_write_waits_for_a_sync_that_began_after_it() -> None:
+async def test_reply_to_a_write_waits_for_a_sync_that_began_after_it(
+    autojump_clock: MockClock,
+) -> None:
     async with durable(ALWAYS) as made:
         made.disk.stalls = True
         assert made.client.command("SET", "a", "1") is NOTHING
@@ -103,7 +105,9 @@ async def test_reply_to_a_write_waits_for_a_sync_that_began_after_it() -> None:
         assert other.replies() == ["OK"]
 
 
-async def test_rounds_that_commit_while_a_sync_runs_share_the_next() -> None:
+async def test_rounds_that_commit_while_a_sync_runs_share_the_next(
+    autojump_clock: MockClock,
+) -> None:
     async with durable(ALWAYS) as made:
         made.disk.stalls = True
         made.client.command("SET", "a", "1")
@@ -120,7 +124,49 @@ async def test_rounds_that_commit_while_a_sync_runs_share_the_next() -> None:
         assert made.disk.syncs == 2
 
 
-async def test_readers_are_not_delayed_while_a_sync_stalls() -> None:
+async def test_who_comes_back_at_once_joins_the_next_sync(autojump_clock: MockClock) -> None:
+    """Else those who wrote during a sync, and those who wait for it, would take turns."""
+    async with durable(ALWAYS) as made:
+        one, two = made.harness.client(), made.harness.client()
+        made.disk.stalls = True
+        one.command("SET", "a", "1")
+        await wait_all_tasks_blocked()
+        two.command("SET", "b", "1")
+        await trio.sleep(1)
+        await made.disk.let_go()
+        assert one.replies() == ["OK"]
+        assert made.disk.syncs == 1, "it waits a moment for the first"
+        one.command("SET", "a", "2")
+        await wait_all_tasks_blocked()
+        assert made.disk.syncs == 2, "all are there"
+        await made.disk.let_go()
+        assert (one.replies(), two.replies()) == (["OK"], ["OK"])
+
+
+async def test_who_does_not_come_back_delays_others_only_a_moment(
+    autojump_clock: MockClock,
+) -> None:
+    async with durable(ALWAYS) as made:
+        other = made.harness.client()
+        made.disk.stalls = True
+        made.client.command("SET", "a", "1")
+        await wait_all_tasks_blocked()
+        other.command("SET", "b", "1")
+        await trio.sleep(1)
+        await made.disk.let_go()
+        await trio.sleep(MOMENT - 0.01)
+        assert made.disk.syncs == 1
+        await trio.sleep(0.02)
+        assert made.disk.syncs == 2
+        await made.disk.let_go()
+        assert other.replies() == ["OK"]
+        await trio.sleep(1)
+        other.command("SET", "b", "2")
+        await wait_all_tasks_blocked()
+        assert made.disk.syncs == 3, "nobody else is expected any more"
+
+
+async def test_readers_are_not_delayed_while_a_sync_stalls(autojump_clock: MockClock) -> None:
     async with durable(ALWAYS) as made:
         reader = made.harness.client()
         assert reader.command("SET", "key", "value") is NOTHING
@@ -138,7 +184,7 @@ async def test_readers_are_not_delayed_while_a_sync_stalls() -> None:
         assert made.client.replies() == ["OK", b"1"]
 
 
-async def test_every_kind_of_write_waits() -> None:
+async def test_every_kind_of_write_waits(autojump_clock: MockClock) -> None:
     """Transactions, clients that waited for keys, and those that want no replies."""
     async with durable(ALWAYS) as made:
         waiting, silent = made.harness.client(), made.harness.client()
@@ -167,7 +213,7 @@ async def test_expiry_asks_for_no_sync(autojump_clock: MockClock) -> None:
         assert made.client.command("GET", "gone") is None
 
 
-async def test_waitaof_counts_the_backend_as_a_file() -> None:
+async def test_waitaof_counts_the_backend_as_a_file(autojump_clock: MockClock) -> None:
     async with durable(ALWAYS) as made:
         reader = made.harness.client()
         made.client.command("SET", "key", "value")
@@ -304,7 +350,7 @@ async def test_memory_backend_is_spared_the_threads(autojump_clock: MockClock) -
 # The end ---------------------------------------------------------------------------------------
 
 
-async def test_last_replies_leave_after_a_last_sync() -> None:
+async def test_last_replies_leave_after_a_last_sync(autojump_clock: MockClock) -> None:
     async with durable(ALWAYS) as made:
         made.disk.stalls = True
         made.client.command("SET", "a", "1")
@@ -322,7 +368,7 @@ async def test_last_replies_leave_after_a_last_sync() -> None:
         assert made.disk.inside == 0
 
 
-async def test_cancellation_leaves_no_sync_behind() -> None:
+async def test_cancellation_leaves_no_sync_behind(autojump_clock: MockClock) -> None:
     """The task ends by `stop` alone: whatever happens around it, nothing stays inside."""
     made = Durable(ALWAYS)
     async with trio.open_nursery() as nursery:
