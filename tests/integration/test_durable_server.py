@@ -1,6 +1,8 @@
-"""A whole server on a backend with units and syncs, in this process: units, and the ordered end."""
+"""Whole servers on durable backends: units, syncs, the ordered end, and LMDB in a process."""
 
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ from hypercache.server import Server
 from hypercache.testing.resp import Argument, decode_all, encode
 from hypercache.transport.streams import serve_stream
 from tests.support.fragile import FragileBackend
-
-pytestmark = pytest.mark.trio
+from tests.support.resp import connect, info
+from tests.support.servers import StartServer
 
 
 class Patrol(trio.abc.Instrument):
@@ -65,6 +67,7 @@ async def everything_that_opens_units(
         await trio.sleep(0.01)
 
 
+@pytest.mark.trio
 async def test_no_unit_is_open_while_another_task_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +87,7 @@ async def test_no_unit_is_open_while_another_task_runs(
     assert patrol.culprits == set()
 
 
+@pytest.mark.trio
 async def test_last_replies_leave_and_then_the_backend_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +119,58 @@ async def test_last_replies_leave_and_then_the_backend_is_closed(
             assert await stream.receive_some() == b""
     assert told.index("reply") > told.index("sync")
     assert told[-2:] == ["sync", "close"]
+
+
+@pytest.mark.trio
+async def test_stalling_disk_delays_no_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real thread that blocks, beside clients that read as fast as they can."""
+
+    class Stalling(FragileBackend):
+        def sync(self) -> None:
+            time.sleep(0.3)
+
+    server = server_on(Stalling(ALWAYS), tmp_path, monkeypatch)
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.run)
+            writer = await trio.open_unix_socket(tmp_path / "socket")
+            reader = await trio.open_unix_socket(tmp_path / "socket")
+            await writer.send_all(encode("SET", "key", "value"))
+            while not server.engine.delivery.gated:
+                await trio.sleep(0.001)
+            reads = 0
+            while server.engine.delivery.gated:
+                assert await call(reader, "GET", "key") == [b"value"]
+                reads += 1
+            assert decode_all(bytes(await writer.receive_some(64))) == ["OK"]
+            server.request_stop()
+    assert reads >= 5
+
+
+def test_fifty_clients_share_the_syncs_of_lmdb(start_server: StartServer) -> None:
+    """And nothing that was acknowledged is lost when the server is killed."""
+    server = start_server({"backend": "lmdb", "backend-settings": "sync=always"})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(50)]
+        for number in range(5):
+            for client in clients:
+                client.send(encode("INCR", "n") + encode("SET", f"key:{number}", number))
+            for client in clients:
+                assert isinstance(client.read(), int)
+                assert client.read() == "OK"
+        found = info(clients[0], "backend")
+    assert found["backend_sync_policy"] == "always"
+    assert 5 <= int(found["backend_syncs"]) < 125
+    assert found["backend_last_sync_status"] == "ok"
+    assert int(found["backend_last_sync_usec"]) > 0
+    server.kill()
+    server.start()
+    with connect(server) as client:
+        assert client.call("GET", "n") == b"250"
+        assert client.call("DBSIZE") == 6
+        assert client.call("CONFIG", "GET", "backend") == [b"backend", b"lmdb"]
 
 
 def server_on(backend: Backend, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
