@@ -1,19 +1,25 @@
 """What users and authors test with: conformance kits, a sorted-dict store, a server process."""
 
 from hypercache.testing.backend import backend_checks, check_backend
+from hypercache.testing.checks.ordered import OrderedCheck
 from hypercache.testing.checks.rules import Check
 from hypercache.testing.conformance import ConformanceError
-from hypercache.testing.ordered import check_ordered_kv
+from hypercache.testing.faults import FaultPlan, FaultyKV
+from hypercache.testing.ordered import check_ordered_kv, ordered_checks
 from hypercache.testing.server import ServerFailed, ServerProcess
 from hypercache.testing.sorted_kv import SortedDictKV
 
 __all__ = [
     "Check",
     "ConformanceError",
+    "FaultPlan",
+    "FaultyKV",
+    "OrderedCheck",
     "ServerFailed",
     "ServerProcess",
     "SortedDictKV",
     "backend_checks",
     "check_backend",
     "check_ordered_kv",
+    "ordered_checks",
 ]

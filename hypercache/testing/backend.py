@@ -12,18 +12,23 @@ or all at once: ``check_backend(MyBackend)``. Nothing here needs pytest.
 """
 
 from hypercache.testing.checks import (
+    accounts,
     databases,
+    faults,
+    figures,
     hashes,
     keys,
     lists,
     programs,
+    safety,
     sets,
+    snapshots,
     stores,
     streams,
     zsets,
 )
 from hypercache.testing.checks.rules import EXAMPLES, Check
-from hypercache.testing.trial import Make, Reopen
+from hypercache.testing.trial import Faulty, Make, Reopen
 
 
 def backend_checks() -> list[Check]:
@@ -36,19 +41,35 @@ def backend_checks() -> list[Check]:
         *zsets.CHECKS,
         *streams.CHECKS,
         *databases.CHECKS,
+        *figures.CHECKS,
         *stores.CHECKS,
+        *accounts.CHECKS,
+        *snapshots.CHECKS,
+        *safety.CHECKS,
+        *faults.CHECKS,
         *programs.CHECKS,
     ]
 
 
 def check_backend(
-    make: Make, *, reopen: Reopen | None = None, seed: int = 0, examples: int = EXAMPLES
+    make: Make,
+    *,
+    reopen: Reopen | None = None,
+    crash: Reopen | None = None,
+    faulty: Faulty | None = None,
+    seed: int = 0,
+    examples: int = EXAMPLES,
 ) -> None:
     """Try every rule of the Backend contract; raises `ConformanceError` at the first broken one.
 
     ``make()`` gives a new, empty backend, not opened yet. ``reopen(backend)`` gets one that
-    was closed and gives another over the same store; a durable backend needs it. ``seed``
-    and ``examples`` (random programs tried) make other runs; the same figures repeat one.
+    was closed and gives another over the same store; a durable backend needs it.
+    ``crash(backend)`` gets one that was not closed, perhaps in a unit, and gives another over what
+    a killed process would have left. ``faulty(plan)`` is a ``make()`` whose store does what a
+    `FaultPlan` says. Rules that need one of the last two are left out without it.
+
+    ``seed`` and ``examples`` (random programs, and places of failure, that are tried) make other
+    runs; the same figures repeat one.
     """
     for check in backend_checks():
-        check.run(make, reopen=reopen, seed=seed, examples=examples)
+        check.run(make, reopen=reopen, crash=crash, faulty=faulty, seed=seed, examples=examples)

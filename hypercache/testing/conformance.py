@@ -1,5 +1,6 @@
 """What the conformance kits share: calls that are written down, failures told in words."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, TypeVar
 
@@ -10,6 +11,8 @@ SHOWN_BYTES: Final = 24
 #: Only so many items of a collection, and so many of the last steps, are shown.
 SHOWN_ITEMS: Final = 8
 SHOWN_STEPS: Final = 30
+#: Seconds after which a call in a thread hangs.
+PATIENCE: Final = 60.0
 
 
 class ConformanceError(AssertionError):
@@ -83,6 +86,11 @@ class Recorder:
             self.steps[-1] += f" -> {describe(result)}"
         return result
 
+    def send(self, step: str, function: Callable[[], object]) -> "Errand":
+        """Make calls in a thread of their own; `Errand.finish` waits for them."""
+        self.steps.append(step)
+        return Errand(self, step, function)
+
     def attempt(self, function: Callable[[], T]) -> T:
         """Make calls; that the implementation raises is a failure of the check."""
         try:
@@ -107,3 +115,29 @@ class Recorder:
     def fail(self, expected: str, got: str) -> NoReturn:
         """The implementation is wrong."""
         raise ConformanceError(self.check, self.rule, expected, got, self.steps)
+
+
+class Errand:
+    """Calls in a thread: what the implementation gets wrong there fails the check as well."""
+
+    def __init__(self, recorder: Recorder, step: str, function: Callable[[], object]) -> None:
+        self._recorder = recorder
+        self._step = step
+        self._function = function
+        self._error: ConformanceError | None = None
+        self._thread = threading.Thread(target=self._run, name=step, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._recorder.attempt(self._function)
+        except ConformanceError as error:
+            self._error = error
+
+    def finish(self) -> None:
+        """Wait for the end; raises what was wrong."""
+        self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            self._recorder.fail(f"an end to {self._step!r} within {PATIENCE:.0f} s", "none")
+        if self._error is not None:
+            raise self._error

@@ -5,7 +5,7 @@ from typing import cast
 
 from hypercache.backend import LIST, ListValue, Value
 from hypercache.testing.conformance import describe
-from hypercache.testing.trial import DatabaseTrial
+from hypercache.testing.database_trial import DatabaseTrial
 
 
 class ListTrial:
@@ -51,11 +51,13 @@ class ListTrial:
 
     def pop_left(self) -> None:
         """Take the first element off."""
-        self._expect("pop_left()", lambda value: value.pop_left(), self.model.pop(0), 1)
+        self._expect("pop_left()", lambda value: value.pop_left(), self.model[0], 1)
+        del self.model[0]
 
     def pop_right(self) -> None:
         """Take the last element off."""
-        self._expect("pop_right()", lambda value: value.pop_right(), self.model.pop(), 1)
+        self._expect("pop_right()", lambda value: value.pop_right(), self.model[-1], 1)
+        del self.model[-1]
 
     def get(self, index: int) -> None:
         """Read the element at a position."""

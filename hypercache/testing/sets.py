@@ -5,7 +5,7 @@ from typing import cast
 
 from hypercache.backend import SET, SetValue, Value
 from hypercache.testing.conformance import describe
-from hypercache.testing.trial import DatabaseTrial
+from hypercache.testing.database_trial import DatabaseTrial
 
 
 class SetTrial:

@@ -23,6 +23,7 @@ class SortedDictKV(OrderedKV):
         self.data: Final[SortedDict[bytes, bytes]] = SortedDict() if data is None else data
         self.max_key_size = max_key_size
         self.durable = True
+        self.snapshots = True
         self._undo: list[tuple[bytes, bytes | None]] | None = None
 
     def get(self, key: bytes) -> bytes | None:
@@ -70,6 +71,20 @@ class SortedDictKV(OrderedKV):
                 self.data.pop(key, None)
             else:
                 self.data[key] = value
+
+    def snapshot(self) -> OrderedKV:
+        """A copy of everything, which costs as much as there is."""
+        if self._undo is not None:
+            raise BackendError("snapshot: a transaction is open")
+        return SortedDictKV(SortedDict(self.data), max_key_size=self.max_key_size)
+
+    def after_crash(self) -> "SortedDictKV":
+        """What is found after this process was killed: all that was committed, nothing more."""
+        found = SortedDictKV(SortedDict(self.data), max_key_size=self.max_key_size)
+        found._undo = None if self._undo is None else list(self._undo)
+        if found._undo is not None:
+            found.rollback()
+        return found
 
     def _ended(self, action: str) -> list[tuple[bytes, bytes | None]]:
         undo = self._undo

@@ -6,13 +6,13 @@ from typing import cast
 from hypercache.backend import STREAM, StreamGroup, StreamValue, Value
 from hypercache.streams import MIN_ID, Pending
 from hypercache.testing.conformance import describe
+from hypercache.testing.database_trial import DatabaseTrial
 from hypercache.testing.stream_model import (
     GroupModel,
     StreamModel,
     consumer_facts,
     pending_facts,
 )
-from hypercache.testing.trial import DatabaseTrial
 
 
 class StreamTrial:
@@ -69,26 +69,27 @@ class StreamTrial:
     def remove(self, entry_id: bytes) -> None:
         """Remove an entry, which may not be there."""
         model = self.model
-        there = model.entries.pop(entry_id, None) is not None
-        if there:
-            model.max_deleted_id = max(model.max_deleted_id, entry_id)
+        there = entry_id in model.entries
         step = f"remove({describe(entry_id)})"
         self.expect(step, lambda stream: stream.remove(entry_id), there, int(there))
+        if there:
+            del model.entries[entry_id]
+            model.max_deleted_id = max(model.max_deleted_id, entry_id)
 
     def remove_first(self, count: int) -> None:
         """Remove entries from the first on."""
-        for entry_id in list(self.model.entries)[:count]:
-            del self.model.entries[entry_id]
         step = f"remove_first({count})"
         self.expect(step, lambda stream: stream.remove_first(count), None, count)
+        for entry_id in list(self.model.entries)[:count]:
+            del self.model.entries[entry_id]
 
     def remove_below(self, entry_id: bytes) -> None:
         """Remove entries with lower ids."""
         gone = [each for each in self.model.entries if each < entry_id]
-        for each in gone:
-            del self.model.entries[each]
         step = f"remove_below({describe(entry_id)})"
         self.expect(step, lambda stream: stream.remove_below(entry_id), len(gone), len(gone))
+        for each in gone:
+            del self.model.entries[each]
 
     def set_state(self, last_id: bytes, max_deleted_id: bytes, added: int) -> None:
         """Set the ids and the counter that a stream keeps beside its entries."""
@@ -139,9 +140,10 @@ class StreamTrial:
 
     def remove_group(self, name: bytes) -> None:
         """Remove a consumer group, which may not be there."""
-        there = self.model.groups.pop(name, None) is not None
+        there = name in self.model.groups
         step = f"remove_group({describe(name)})"
         self.expect(step, lambda stream: stream.remove_group(name), there, int(there))
+        self.model.groups.pop(name, None)
 
     def check_groups(self, *absent: bytes) -> None:
         """Ask for the names of the groups, and for groups that are not there."""
@@ -192,10 +194,11 @@ class GroupTrial:
     def remove_consumer(self, name: bytes) -> None:
         """Remove a consumer, which may not be there, with what is pending for it."""
         model = self.model
-        there = model.consumers.pop(name, None) is not None
-        model.pending = {key: each for key, each in model.pending.items() if each[0] != name}
+        there = name in model.consumers
         step = f"remove_consumer({describe(name)})"
         self._expect(step, lambda group: group.remove_consumer(name), there, int(there))
+        model.consumers.pop(name, None)
+        model.pending = {key: each for key, each in model.pending.items() if each[0] != name}
 
     def set_pending(self, entry_id: bytes, consumer: bytes, time: int, count: int) -> None:
         """Let an entry be pending for a consumer."""
@@ -210,9 +213,10 @@ class GroupTrial:
 
     def remove_pending(self, entry_id: bytes) -> None:
         """Let an entry, which may not be pending, be pending no longer."""
-        there = self.model.pending.pop(entry_id, None) is not None
+        there = entry_id in self.model.pending
         step = f"remove_pending({describe(entry_id)})"
         self._expect(step, lambda group: group.remove_pending(entry_id), there, int(there))
+        self.model.pending.pop(entry_id, None)
 
     def pending(self, entry_id: bytes) -> None:
         """Ask for the pending entry of an id."""

@@ -5,8 +5,8 @@ from typing import cast
 
 from hypercache.backend import ZSET, Value, ZSetValue
 from hypercache.testing.conformance import describe
+from hypercache.testing.database_trial import DatabaseTrial
 from hypercache.testing.model import Scores
-from hypercache.testing.trial import DatabaseTrial
 
 
 class ZSetTrial:

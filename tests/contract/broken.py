@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from hypercache.backend import NO_EXPIRE, STRING, Backend, Database, Entry, Value
+from hypercache.backend import NO_EXPIRE, STRING, Database, Entry, Value
+from hypercache.testing import FaultPlan
 from tests.contract.tiny import VALUE_TYPES, TinyBackend, TinyDatabase, TinyHash, TinyString
 from tests.contract.tiny_lists import BROKEN_LISTS
 from tests.contract.tiny_sets import BROKEN_SETS
@@ -335,29 +336,6 @@ class SwapCopies(TinyDatabase):
         self.entries = dict(other.entries)
 
 
-class SwapIsNotUndone(TinyBackend):
-    """Exchanges its objects, which is nothing that a rollback knows of."""
-
-    def rollback(self) -> None:
-        super().rollback()
-        swapped = [_SwappingDatabase.swaps.pop() for _ in list(_SwappingDatabase.swaps)]
-        for first, second in swapped:
-            TinyDatabase.swap(first, second)
-
-    def open(self, databases: int) -> list[Database]:
-        self.database_type = _SwappingDatabase
-        return super().open(databases)
-
-
-class _SwappingDatabase(TinyDatabase):
-    swaps: list[tuple[TinyDatabase, TinyDatabase]] = []
-
-    def swap(self, other: Database) -> None:
-        assert isinstance(other, TinyDatabase)
-        super().swap(other)
-        self.swaps.append((self, other))
-
-
 class CountsNoMemory(TinyDatabase):
     def memory(self) -> int:
         return 0
@@ -531,7 +509,6 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
     ("a_unit_can_be_undone", RollbackForgetsDeadlines),
     ("a_unit_can_be_undone", RollbackKeepsEdits),
     ("a_unit_can_be_undone", RollbackForgetsTheSecondDatabase),
-    ("a_unit_can_be_undone", SwapIsNotUndone),
     ("reclaim_frees_only_what_is_dead", ReclaimsTheLiving),
     ("reclaim_frees_only_what_is_dead", ReclaimNeverEnds),
     ("a_durable_backend_keeps_its_data", LosesDeadlinesOnDisk),
@@ -545,13 +522,16 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
 )
 
 
-def build(broken: Broken, disk: list[dict[bytes, Entry]] | None = None) -> Backend:
+def build(
+    broken: Broken, disk: list[dict[bytes, Entry]] | None = None, plan: FaultPlan | None = None
+) -> TinyBackend:
     """A backend with that bug."""
     if issubclass(broken, TinyBackend):
         backend = broken()
         backend.disk = [] if disk is None else disk
+        backend.plan = backend.plan if plan is None else plan
         return backend
-    tiny = TinyBackend(disk)
+    tiny = TinyBackend(disk, plan)
     if issubclass(broken, TinyDatabase):
         tiny.database_type = broken
         return tiny

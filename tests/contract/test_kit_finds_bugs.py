@@ -3,33 +3,68 @@
 import pytest
 
 from hypercache.backend import Backend
-from hypercache.testing import ConformanceError, backend_checks, check_backend
+from hypercache.testing import (
+    Check,
+    ConformanceError,
+    backend_checks,
+    check_backend,
+    conformance,
+)
 from tests.contract.broken import BROKEN, Broken, CutsWhatMovesFar, DueComesTwice, build
+from tests.contract.broken_faults import BROKEN_FAULTS
 from tests.contract.broken_hashes import BROKEN_HASHES
+from tests.contract.broken_stores import BROKEN_STORES
 from tests.contract.tiny import TinyBackend
 
 CHECKS = {check.name: check for check in backend_checks()}
-BUGS = BROKEN + BROKEN_HASHES
+BUGS = [(name, broken, "") for name, broken in BROKEN + BROKEN_HASHES] + [
+    *BROKEN_STORES,
+    *BROKEN_FAULTS,
+]
 
 
-def reopened(broken: Broken, backend: Backend) -> Backend:
+def after(broken: Broken, backend: Backend) -> Backend:
+    """Another backend with the bug over the same store, closed or not."""
     assert isinstance(backend, TinyBackend)
     return build(broken, backend.disk)
 
 
-@pytest.mark.parametrize(("name", "broken"), BUGS, ids=[broken.__name__ for _, broken in BUGS])
-def test_bug_is_found_by_its_rule(name: str, broken: Broken) -> None:
-    check = CHECKS[name]
+def failure(name: str, broken: Broken) -> ConformanceError:
+    """What the kit says of a bug."""
     with pytest.raises(ConformanceError) as caught:
-        check.run(lambda: build(broken), reopen=lambda old: reopened(broken, old))
-    error = caught.value
+        CHECKS[name].run(
+            lambda: build(broken),
+            reopen=lambda old: after(broken, old),
+            crash=lambda old: after(broken, old),
+            faulty=lambda plan: build(broken, plan=plan),
+        )
+    return caught.value
+
+
+@pytest.mark.parametrize(("name", "broken", "words"), BUGS, ids=[each[1].__name__ for each in BUGS])
+def test_bug_is_found_by_its_rule(
+    name: str, broken: Broken, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conformance, "PATIENCE", 0.3)
+    error = failure(name, broken)
     assert error.check == name
-    assert error.rule == check.rule
+    assert error.rule == CHECKS[name].rule
     assert error.steps
+    assert words in f"{error.expected} | {error.got}"
 
 
 def test_every_rule_finds_something() -> None:
-    assert {name for name, _ in BUGS} == set(CHECKS)
+    assert {name for name, _, _ in BUGS} == set(CHECKS)
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_what_is_not_broken_passes(check: Check) -> None:
+    check.run(
+        TinyBackend,
+        reopen=lambda old: after(TinyBackend, old),
+        crash=lambda old: after(TinyBackend, old),
+        faulty=lambda plan: TinyBackend(plan=plan),
+    )
 
 
 def test_all_at_once_stops_at_the_first_broken_rule() -> None:

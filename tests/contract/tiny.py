@@ -21,9 +21,11 @@ from hypercache.backend import (
     Database,
     Entry,
     HashValue,
+    Snapshot,
     StringValue,
     Value,
 )
+from hypercache.testing import FaultPlan
 from tests.contract.tiny_lists import TinyList
 from tests.contract.tiny_sets import TinySet
 from tests.contract.tiny_streams import TinyStream
@@ -172,12 +174,14 @@ class TinyDatabase(Database):
         self.entries: dict[bytes, Entry] = {}
 
     def find(self, key: bytes) -> Entry | None:
+        self.backend.plan.reached("find")
         return self.entries.get(key)
 
     def put(self, key: bytes, value: bytes, expire: int) -> Entry:
         return self.store(key, value, expire)
 
     def store(self, key: bytes, value: object, expire: int) -> Entry:
+        self.backend.plan.reached("store")
         entry = self.entries[key] = Entry(value, expire, 0, -1)
         return entry
 
@@ -194,6 +198,7 @@ class TinyDatabase(Database):
         return self.store(key, value, NO_EXPIRE)
 
     def unlink(self, key: bytes) -> bool:
+        self.backend.plan.reached("unlink")
         entry = self.entries.pop(key, None)
         if entry is None:
             return False
@@ -204,6 +209,7 @@ class TinyDatabase(Database):
         self.entries[key].expire = deadline
 
     def move(self, key: bytes, target: Database, new_key: bytes) -> None:
+        self.backend.plan.reached("move")
         assert isinstance(target, TinyDatabase)
         target.entries[new_key] = self.entries.pop(key)
 
@@ -252,6 +258,7 @@ class TinyDatabase(Database):
         return iter(self.entries)
 
     def clear(self) -> None:
+        self.backend.plan.reached("clear")
         self.backend.dead.append(self.entries)
         self.entries = {}
 
@@ -269,25 +276,38 @@ class TinyDatabase(Database):
     def check(self) -> list[str]:
         return []
 
-    def snapshot(self) -> dict[bytes, Entry]:
+    def twins(self) -> dict[bytes, Entry]:
         """Entries that share nothing with ours."""
         return {k: Entry(twin(e.value), e.expire, e.access, -1) for k, e in self.entries.items()}
 
 
+class TinySnapshot(Snapshot):
+    def close(self) -> None:
+        """Nothing: the copies go with it."""
+
+
 class TinyBackend(Backend):
-    """``disk`` survives: another backend with the same one finds what was committed."""
+    """``disk`` survives: another backend with the same one finds what was committed.
+
+    ``plan`` says what fails; nothing if not given.
+    """
 
     database_type: type[TinyDatabase] = TinyDatabase
 
-    def __init__(self, disk: list[dict[bytes, Entry]] | None = None) -> None:
+    def __init__(
+        self, disk: list[dict[bytes, Entry]] | None = None, plan: FaultPlan | None = None
+    ) -> None:
         super().__init__("tiny")
         self.durable = True
         self.wants_units = True
+        self.snapshots = True
         self.disk = [] if disk is None else disk
+        self.plan = FaultPlan() if plan is None else plan
         self.dead: list[object] = []
         self.databases: list[TinyDatabase] = []
 
     def open(self, databases: int) -> list[Database]:
+        self.plan.reached("open")
         while len(self.disk) < databases:
             self.disk.append({})
         self.databases = [self.database_type(self, index) for index in range(databases)]
@@ -298,17 +318,18 @@ class TinyBackend(Backend):
         """Take everything from the disk."""
         for database, entries in zip(self.databases, self.disk, strict=True):
             database.entries = entries
-            database.entries = database.snapshot()
+            database.entries = database.twins()
 
     def close(self) -> None:
         self.databases = []
 
     def begin(self) -> None:
-        """Nothing: the disk has what was before the unit."""
+        self.plan.reached("begin")  # the disk has what was before the unit
 
     def commit(self) -> None:
+        self.plan.reached("commit")
         for index, database in enumerate(self.databases):
-            self.disk[index] = database.snapshot()
+            self.disk[index] = database.twins()
 
     def rollback(self) -> None:
         self.load()
@@ -318,3 +339,26 @@ class TinyBackend(Backend):
             raise BackendError(f"reclaim: a budget of {budget}")
         del self.dead[:budget]
         return bool(self.dead)
+
+    def sync(self) -> None:
+        self.plan.reached("sync")
+
+    def maintain(self) -> None:
+        self.plan.reached("maintain")
+
+    def snapshot(self) -> Snapshot:
+        self.plan.reached("snapshot")
+        return TinySnapshot(self.copies())
+
+    def copies(self) -> list[Database]:
+        """Databases of their own, with what was committed."""
+        copies: list[Database] = []
+        for index, entries in enumerate(self.disk):
+            copy = self.database_type(self, index)
+            copy.entries = entries
+            copy.entries = copy.twins()
+            copies.append(copy)
+        return copies
+
+    def statistics(self) -> dict[str, int]:
+        return {"dead_objects": len(self.dead)}

@@ -88,6 +88,7 @@ LAYERS: dict[str, set[str]] = {
     # What outsiders test with: it starts everything, and knows our own memory backend.
     "testing": {
         "backend",
+        "backend_tools",
         "commands",
         "config",
         "engine",

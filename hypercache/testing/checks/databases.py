@@ -4,7 +4,8 @@ from typing import Final
 
 from hypercache.backend import HASH, NO_EXPIRE
 from hypercache.testing.checks.rules import NOW, rule
-from hypercache.testing.trial import DatabaseTrial, Trial
+from hypercache.testing.database_trial import DatabaseTrial
+from hypercache.testing.trial import Trial
 
 #: What a backend may take to hand out a key after its deadline, in milliseconds.
 LATE: Final = 100

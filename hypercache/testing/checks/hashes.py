@@ -4,7 +4,8 @@ from typing import Final
 
 from hypercache.backend import HASH, NO_EXPIRE, HashValue
 from hypercache.testing.checks.rules import NOW, rule
-from hypercache.testing.trial import DatabaseTrial, Trial
+from hypercache.testing.database_trial import DatabaseTrial
+from hypercache.testing.trial import Trial
 
 #: Of so many fields, all may come in one step.
 AT_ONCE: Final = 128

@@ -10,8 +10,9 @@ import attrs
 from hypercache.backend import HASH, NO_EXPIRE, STRING
 from hypercache.testing.checks.rules import NOW, rule
 from hypercache.testing.conformance import ConformanceError
+from hypercache.testing.database_trial import DatabaseTrial
 from hypercache.testing.lists import ListTrial
-from hypercache.testing.trial import DATABASES, DatabaseTrial, Trial
+from hypercache.testing.trial import DATABASES, Trial
 
 LENGTH: Final = 150
 #: Programs that are tried to find a shorter one that fails too.
@@ -302,7 +303,7 @@ def _shortest(trial: Trial, program: list[Step], error: ConformanceError) -> Con
 def random_programs_agree_with_a_model(trial: Trial) -> None:
     """Whatever the order of operations, units and rollbacks, the backend answers as a plain
     model of its contract does."""
-    for _ in range(trial.examples):
+    for _ in range(trial.setup.examples):
         program = _program(trial.random)
         error = _failure(trial, program)
         if error is not None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from hypercache.testing.trial import Make, Reopen, Trial
+from hypercache.testing.trial import Faulty, Make, Reopen, Setup, Trial
 
 Body = Callable[[Trial], None]
 
@@ -28,11 +28,14 @@ class Check:
         make: Make,
         *,
         reopen: Reopen | None = None,
+        crash: Reopen | None = None,
+        faulty: Faulty | None = None,
         seed: int = 0,
         examples: int = EXAMPLES,
     ) -> None:
         """Try the rule as `check_backend` does; raises `ConformanceError`."""
-        trial = Trial(self.name, self.rule, make, reopen, seed, examples)
+        setup = Setup(make, reopen, crash, faulty, seed, examples)
+        trial = Trial(self.name, self.rule, setup)
         trial.attempt(lambda: self.body(trial))
         trial.attempt(trial.finish)
 

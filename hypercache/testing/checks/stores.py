@@ -6,7 +6,8 @@ from typing import Final, cast
 
 from hypercache.backend import HASH, NO_EXPIRE, STRING, Database, HashValue
 from hypercache.testing.checks.rules import NOW, rule
-from hypercache.testing.trial import DatabaseTrial, Trial
+from hypercache.testing.database_trial import DatabaseTrial
+from hypercache.testing.trial import Trial
 
 #: Fields of a hash, and keys of a database, that are large for the checks of costs.
 LARGE: Final = 4000
