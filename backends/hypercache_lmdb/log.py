@@ -42,6 +42,7 @@ PARTS: Final = 1000
 STEP: Final = 4 << 20
 
 _PREFIX: Final = "log-"
+_ZEROS: Final = bytes(1 << 16)
 
 #: Called for each operation of a log: a key, and its value or None where it was removed.
 Apply = Callable[[bytes, bytes | None], None]
@@ -185,10 +186,10 @@ def _torn(data: mmap.mmap, begin: int) -> int:
     """How many bytes from ``begin`` on there are up to the last one that is not zero."""
     at = len(data)
     while at > begin:
-        start = max(begin, at - (1 << 16))
-        rest = data[start:at].rstrip(b"\x00")
-        if rest:
-            return start + len(rest) - begin
+        start = max(begin, at - len(_ZEROS))
+        rest = data[start:at]
+        if rest != _ZEROS[: at - start]:
+            return start - begin + len(rest.rstrip(b"\x00"))
         at = start
     return 0
 

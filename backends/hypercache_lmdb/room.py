@@ -13,8 +13,14 @@ from mypy_extensions import i64
 from hypercache.backend import BackendFull
 
 PAGE: Final[i64] = 4096
-# What an operation may make the file grow by: a leaf is copied, and splits; above it little.
-OPERATION: Final[i64] = 3 * PAGE
+# What an operation may copy: its leaf, and the one beside it where they are merged.
+OPERATION: Final[i64] = 2 * PAGE
+# Branches take no more than this part of a tree, keys of 511 bytes excepted.
+BRANCHES: Final[i64] = 16
+# How much more than its bytes new content may take: pages that were split are half empty.
+SPREAD: Final[i64] = 4
+# What a pair takes beside its key and value.
+PAIR: Final[i64] = 16
 # Values from this size on lie on pages of their own.
 LARGE: Final[i64] = 1536
 # Room that there must be at the beginning of a unit, and what only removing may use up.
@@ -51,22 +57,23 @@ class Room:
         self.large = 0
         self.small = 0
 
-    def count(self, size: i64) -> None:
-        """An operation with a value of that many bytes."""
+    def count(self, key: i64, value: i64) -> None:
+        """An operation with a key and a value of that many bytes."""
         self.operations += 1
-        if size >= LARGE:
-            self.large += size + 2 * PAGE
-        else:
-            self.small += size
+        if value >= LARGE:
+            self.large += value + 2 * PAGE
+            value = 0
+        self.small += key + value + PAIR
 
     def needed(self) -> i64:
         """Up to where the file may be used when the open transaction is committed.
 
-        A transaction copies each page at most once, and splits no more than its values fill.
+        A transaction copies each page at most once, and adds pages as new content fills them.
         """
-        touched = self.operations * OPERATION
-        most = 2 * self.tree + 4 * self.small + 256 * self.operations
-        return self.end + self.large + (touched if touched < most else most)
+        copied = self.operations * OPERATION
+        if copied > self.tree:
+            copied = self.tree
+        return self.end + copied + self.tree // BRANCHES + SPREAD * self.small + self.large
 
     def ensure(self, more: i64) -> None:
         """See to it that the file can grow by ``more`` beyond what was counted.

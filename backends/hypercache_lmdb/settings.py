@@ -21,7 +21,7 @@ class LMDBSettings:
     sync: Literal["always", "everysec", "no"] = "everysec"
     #: The most that the store may take on the disk; 0 is no limit but the disk's own.
     max_size: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    #: Address space to begin with. It doubles by itself, while clients are served.
+    #: Address space to begin with, 32 MB or more. It doubles by itself, while clients are served.
     map_size: int = attrs.field(default=16 * GB, validator=attrs.validators.ge(MB))
     #: How much the write-ahead log may hold before it is folded into the store. A restart after
     #: a crash reads it: some 0.3 seconds for each 32 MB.

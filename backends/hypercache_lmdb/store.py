@@ -130,7 +130,7 @@ class LMDBKV(OrderedKV):
     def _apply(self, key: bytes, value: bytes | None) -> None:
         if self._room.operations % STRIDE == 0 or (value and len(value) >= LARGE_VALUE):
             self._room.ensure(HEADROOM + (len(value) if value else 0))
-        self._room.count(len(value) if value else 0)
+        self._room.count(len(key), len(value) if value else 0)
         if value is None:
             self._transaction.delete(key)
         else:
@@ -196,14 +196,14 @@ class LMDBKV(OrderedKV):
 
     def _note(self, key: bytes, value: bytes) -> None:
         """Make room for a write, and note it for the log."""
-        self._count(len(value))
+        self._count(len(key), len(value))
         self._parts.append(_OPERATION.pack(len(key), len(value)))
         self._parts.append(key)
         self._parts.append(value)
         self._size += 6 + len(key) + len(value)
 
     def delete(self, key: bytes) -> bool:
-        self._count(0)
+        self._count(len(key), 0)
         try:
             found = self._transaction.delete(key)
         except lmdb.Error as error:
@@ -225,7 +225,7 @@ class LMDBKV(OrderedKV):
                 return 0
             key = cursor.key()
             while removed < limit and key and key < stop:
-                self._count(0)
+                self._count(len(key), 0)
                 cursor.delete()
                 self._note_removal(key)
                 removed += 1
@@ -234,7 +234,7 @@ class LMDBKV(OrderedKV):
             raise self._failure(error) from error
         return removed
 
-    def _count(self, size: i64) -> None:
+    def _count(self, key: i64, size: i64) -> None:
         """Look, every now and then, whether what is written has room on the disk."""
         if not self._in_unit:
             raise BackendError(f"{self.folder}: a write outside of a transaction")
@@ -244,7 +244,7 @@ class LMDBKV(OrderedKV):
         elif room.operations >= self._checked:
             room.ensure(RESERVE)
             self._checked = room.operations + STRIDE
-        room.count(size)
+        room.count(key, size)
         self._operations += 1
 
     def _failure(self, error: lmdb.Error) -> BackendError:
