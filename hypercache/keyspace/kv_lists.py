@@ -172,6 +172,8 @@ class KVList(ListValue):
             low = key
             packed: i64 = 0
             pairs = [(key, chunk)]
+            rest = b""
+            is_whole = True
             while left > 0:
                 for key, chunk in pairs:
                     elements = decode_chunk(chunk)
@@ -181,14 +183,18 @@ class KVList(ListValue):
                     del elements[inside : inside + left]
                     left -= len(gone)
                     inside = 0
-                    self._keep(key, chunk, elements)
+                    rest = self._keep(key, chunk, elements)
+                    is_whole = is_whole and bool(elements)
                     if left == 0:
                         break
                 if left > 0:
                     count: int = min(left // MOST_ELEMENTS + 1, _LONGEST_STEP)
                     pairs = self._following(key, count)
-            high = self._join(key)
-            self.index.repair(low[-LABEL:], high[-LABEL:])
+            high = self._join(key, rest)
+            if is_whole and low == high:
+                self.index.shift(low[-LABEL:], start - stop)
+            else:
+                self.index.repair(low[-LABEL:], high[-LABEL:])
             self._shrink(packed, length - (stop - start))
             handle.settle(length - (stop - start))
         self.changes += stop - start
@@ -232,49 +238,33 @@ class KVList(ListValue):
         with handle.store:
             start = handle.prefix
             stop = self.stop
-            changed: list[bytes] = []
+            changed: list[tuple[bytes, bytes]] = []
             step = _FIRST_STEP
             while removed < limit:
                 pairs = handle.kv.range(start, stop, step, backwards)
                 for key, chunk in pairs:
                     if removed < limit and chunk.find(element) >= 0:
-                        count = self._remove_from(key, chunk, element, limit - removed, backwards)
+                        rest, count = _without(chunk, element, limit - removed, backwards)
                         removed += count
                         if count > 0:
-                            changed.append(key)
+                            changed.append((key, self._keep(key, chunk, rest)))
                 if len(pairs) < step:
                     break
                 start, stop = _beyond(pairs, start, stop, backwards)
                 step = min(step * 2, _LONGEST_STEP)
             if changed:
                 high = b""
-                for key in changed:
-                    high = max(high, self._join(key))
-                self.index.repair(min(changed)[-LABEL:], high[-LABEL:])
+                for key, left in changed:
+                    high = max(high, self._join(key, left))
+                low, left = min(changed)
+                if left and low == high:
+                    self.index.shift(low[-LABEL:], -removed)
+                else:
+                    self.index.repair(low[-LABEL:], high[-LABEL:])
             self._shrink(removed * string_size(element), length - removed)
             handle.settle(length - removed)
         self.changes += removed
         return removed
-
-    def _remove_from(
-        self, key: bytes, chunk: bytes, element: bytes, limit: i64, backwards: bool
-    ) -> i64:
-        """Remove equal elements from one chunk; how many."""
-        elements = decode_chunk(chunk)
-        if backwards:
-            elements.reverse()
-        kept: list[bytes] = []
-        left = limit
-        for each in elements:
-            if left > 0 and each == element:
-                left -= 1
-            else:
-                kept.append(each)
-        if left < limit:
-            if backwards:
-                kept.reverse()
-            self._keep(key, chunk, kept)
-        return limit - left
 
     def find(self, element: bytes, skip: i64, count: i64, depth: i64, backwards: bool) -> list[int]:
         handle = self.handle
@@ -308,12 +298,14 @@ class KVList(ListValue):
 
     # Chunks -----------------------------------------------------------------------------------
 
-    def _keep(self, key: bytes, chunk: bytes, elements: list[bytes]) -> None:
-        """Store what is left of a chunk."""
-        if elements:
-            self.handle.replace(key, encode_chunk(elements), chunk)
-        else:
+    def _keep(self, key: bytes, chunk: bytes, elements: list[bytes]) -> bytes:
+        """Store what is left of a chunk: nothing, or another chunk."""
+        if not elements:
             self.handle.drop(key, chunk)
+            return b""
+        left = encode_chunk(elements)
+        self.handle.replace(key, left, chunk)
+        return left
 
     def _rewrite(self, key: bytes, chunk: bytes, elements: list[bytes]) -> None:
         """Store other elements in a chunk's place, in several if need be."""
@@ -352,14 +344,16 @@ class KVList(ListValue):
                 kv.put(new, chunk)
                 highest = max(highest, label_of(old), label_of(new))
 
-    def _join(self, key: bytes) -> bytes:
-        """Put a chunk together with the next one, if it has become sparse and both fit.
+    def _join(self, key: bytes, left: bytes) -> bytes:
+        """Put what is left of a chunk together with the next one, if it is sparse and both fit.
 
-        The last key that was looked at.
+        The key of the last chunk that has changed.
         """
         handle = self.handle
+        if not left or not is_sparse(left):
+            return key
         pairs = handle.kv.range(key, self.stop, 2)
-        if len(pairs) < 2 or not is_sparse(pairs[0][1]):
+        if len(pairs) < 2 or pairs[0][0] != key:
             return key
         (first, chunk), (second, other) = pairs
         runs = split(decode_chunk(chunk) + decode_chunk(other))
@@ -391,6 +385,23 @@ class KVList(ListValue):
             limit = handle.store.limits.list_size
             if fits_again(limit, OVERHEAD + packed, length):
                 handle.set_encoding(COMPACT)
+
+
+def _without(chunk: bytes, element: bytes, limit: i64, backwards: bool) -> tuple[list[bytes], i64]:
+    """What a chunk holds without so many equal elements, and how many there were."""
+    elements = decode_chunk(chunk)
+    if backwards:
+        elements.reverse()
+    kept: list[bytes] = []
+    left = limit
+    for each in elements:
+        if left > 0 and each == element:
+            left -= 1
+        else:
+            kept.append(each)
+    if backwards:
+        kept.reverse()
+    return kept, limit - left
 
 
 def packed_size(record: Record) -> i64:

@@ -1,9 +1,7 @@
 """Values of `KVBackend` beyond the contract: what is stored, what it costs, what is damaged."""
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
@@ -18,11 +16,11 @@ from hypercache.backend import (
     BackendError,
     BackendFull,
     Database,
-    ListValue,
 )
 from hypercache.keyspace.kv_backend import KVBackend
-from hypercache.streams import MAX_ID, MIN_ID, Pending
+from hypercache.streams import MIN_ID, Pending
 from hypercache.testing import SortedDictKV
+from tests.contract.costs import FLAT, LOGARITHMIC, add_one, calls, element, made
 from tests.contract.frozen import FIRST, SECOND, frozen, frozen_lines, lines_of
 from tests.contract.stores import CountingKV, FullKV, opened
 from tests.contract.value_calls import content
@@ -31,13 +29,6 @@ NOW = 1_700_000_000_000
 KINDS = (HASH, LIST, SET, ZSET, STREAM)
 #: Too long for a key of the store.
 LONG = b"m" * 600
-
-
-def made(database: Database, kind: int) -> Any:
-    """The value of a kind, under the kind's name."""
-    key = KIND_NAMES[kind].encode()
-    entry = database.find(key) or database.create(key, kind)
-    return entry.value
 
 
 def fill_hash(database: Database) -> None:
@@ -51,8 +42,8 @@ def fill_hash(database: Database) -> None:
 
 def fill_list(database: Database) -> None:
     list_ = made(database, LIST)
-    for element in (b"one", b"", b"v" * 5_000, b"four"):
-        list_.push_right(element)
+    for each in (b"one", b"", b"v" * 5_000, b"four"):
+        list_.push_right(each)
     list_.push_left(b"zero")
 
 
@@ -127,86 +118,14 @@ def test_store_with_each_form_is_read(name: str) -> None:
 # Costs ---------------------------------------------------------------------------------------
 
 
-def element(number: int) -> bytes:
-    return b"element %06d" % number
-
-
-def grow(database: Database, count: int) -> None:
-    """So many elements in a value of each kind, and as many pending entries."""
-    stream = made(database, STREAM)
-    group = stream.create_group(b"group", MIN_ID, 0)
-    group.set_consumer(b"consumer", NOW, NOW)
-    for number in range(count):
-        made(database, HASH).set(element(number), b"value")
-        made(database, LIST).push_right(element(number))
-        made(database, SET).add(element(number))
-        made(database, ZSET).set(element(number), float(number))
-        entry_id = (number + 1).to_bytes(16, "big")
-        stream.append(entry_id, [b"field", b"value"])
-        group.set_pending(Pending(entry_id, b"consumer", NOW, 1))
-
-
-def last(list_: ListValue, count: int) -> list[bytes]:
-    return list_.range(list_.length() - count, list_.length())
-
-
-OPERATIONS: tuple[tuple[str, Callable[[Database], object]], ...] = (
-    ("HSET", lambda db: made(db, HASH).set(b"new", b"value")),
-    ("HDEL", lambda db: made(db, HASH).remove(element(50))),
-    ("HSCAN", lambda db: made(db, HASH).scan(0, 10)),
-    ("HPEXPIRE", lambda db: made(db, HASH).set_deadline(element(51), NOW)),
-    ("HRANDFIELD", lambda db: made(db, HASH).sample(2**61)),
-    ("SADD", lambda db: made(db, SET).add(b"new")),
-    ("SPOP", lambda db: made(db, SET).remove(made(db, SET).sample(2**61))),
-    ("LPUSH", lambda db: made(db, LIST).push_left(b"new")),
-    ("RPUSH", lambda db: made(db, LIST).push_right(b"new")),
-    ("LPOP", lambda db: made(db, LIST).pop_left()),
-    ("RPOP", lambda db: made(db, LIST).pop_right()),
-    ("LRANGE 0 9", lambda db: made(db, LIST).range(0, 10)),
-    ("LRANGE -10 -1", lambda db: last(made(db, LIST), 10)),
-    ("LINSERT at the 20th", lambda db: made(db, LIST).insert(20, b"new")),
-    ("LTRIM 1 -1", lambda db: made(db, LIST).remove_range(0, 1)),
-    ("XADD", lambda db: made(db, STREAM).append(MAX_ID, [b"field", b"value"])),
-    ("XRANGE", lambda db: made(db, STREAM).range(MIN_ID, MAX_ID, 10, False)),
-    ("XTRIM", lambda db: made(db, STREAM).remove_first(1)),
-    ("XACK", lambda db: made(db, STREAM).group(b"group").remove_pending(bytes(15) + b"\x07")),
-    (
-        "XPENDING",
-        lambda db: made(db, STREAM).group(b"group").pending_range(MIN_ID, MAX_ID, 10, b"consumer"),
-    ),
-)
-
-RANKED: tuple[tuple[str, Callable[[Database], object]], ...] = (
-    ("ZADD", lambda db: made(db, ZSET).set(b"new", 70.5)),
-    ("ZADD again", lambda db: made(db, ZSET).set(b"new", 20.5)),
-    ("ZREM", lambda db: made(db, ZSET).remove(element(60))),
-    ("ZRANK", lambda db: made(db, ZSET).rank(element(70))),
-    ("ZCOUNT", lambda db: made(db, ZSET).rank_of_score(50.0, True)),
-    ("ZRANGE", lambda db: made(db, ZSET).range(40, 50)),
-    ("ZREMRANGEBYRANK", lambda db: made(db, ZSET).remove_range(40, 43)),
-    ("ZRANDMEMBER", lambda db: made(db, ZSET).sample(2**61 + 31)),
-)
-
-
-def test_costs_do_not_grow_with_the_value() -> None:
-    """Calls of the store: the same for few elements and many; for ranks, some more a level."""
-    calls: list[dict[str, int]] = []
-    for count in (100, 4_000):
-        kv = CountingKV()
-        backend, (database, _) = opened(kv)
-        backend.begin()
-        grow(database, count)
-        calls.append({})
-        for name, operation in OPERATIONS + RANKED:
-            kv.calls.clear()
-            operation(database)
-            calls[-1][name] = len(kv.calls)
-        assert database.check() == []
-    few, many = calls
-    for name, _ in OPERATIONS:
-        assert many[name] <= few[name] <= 24, name
-    for name, _ in RANKED:
-        assert many[name] <= few[name] + 8 <= 48, name
+@pytest.mark.parametrize("kind", KINDS)
+def test_costs_do_not_grow_with_the_value(kind: int) -> None:
+    """Calls of the store: the same for few elements and many; or for some, a few more a level."""
+    few, many = calls(kind, 100), calls(kind, 4_000)
+    for name in FLAT.get(kind, {}):
+        assert many[name] <= few[name] <= 16, name
+    for name in LOGARITHMIC.get(kind, {}):
+        assert many[name] <= few[name] + 18 <= 32, name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -214,7 +133,9 @@ def test_large_values_are_freed_in_slices(kind: int) -> None:
     kv = CountingKV()
     backend, (database, other) = opened(kv)
     empty = set(kv.data)
-    grow(database, 300)
+    for each in KINDS:
+        for number in range(300):
+            add_one(made(database, each), number)
     made(database, HASH).set_deadline(element(7), NOW)
     database.expire_fields(b"hash", NOW)
     key = KIND_NAMES[kind].encode()
@@ -324,7 +245,7 @@ def test_full_store_undoes_the_unit() -> None:
             room += 1
             continue
         break
-    assert room > 40
+    assert room > 25
     kv.room = 10**9
     backend.rollback()
     assert seen(database) == before
