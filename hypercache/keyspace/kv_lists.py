@@ -6,6 +6,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from hypercache.backend import LIST, BackendError, ListValue
+from hypercache.keyspace.kv_chunk_row import FIRST_STEP, LONGEST_STEP, ChunkRow, beyond
 from hypercache.keyspace.kv_chunks import (
     MOST_ELEMENTS,
     appended,
@@ -14,24 +15,14 @@ from hypercache.keyspace.kv_chunks import (
     element_at,
     encode_chunk,
     fits,
-    is_sparse,
     prepended,
-    split,
 )
 from hypercache.keyspace.kv_handle import Handle
-from hypercache.keyspace.kv_labels import LABEL, NONE, between, encode_label, label_of, make_room
-from hypercache.keyspace.kv_positions import BEHIND_CHUNKS, PositionIndex
+from hypercache.keyspace.kv_labels import LABEL, NONE, between, encode_label, label_of
 from hypercache.keyspace.layout import COMPACT, WIDE, Namer, Record
 from hypercache.listpack import OVERHEAD, fits_again, outgrows, string_size
 
-# Chunks read from an end on the way to a position, at first and then; farther away the index
-# is used.
-_FIRST_STEP: Final = 2
-_SECOND_STEP: Final = 6
-# Chunks read at a time, at most.
-_LONGEST_STEP: Final = 64
 _PACKED: Final = Struct(">Q")
-_SHORTER: Final = "the store is damaged: a list is shorter than its record says"
 #: The extra of an empty list's record.
 EMPTY_LIST: Final = _PACKED.pack(0)
 
@@ -45,9 +36,7 @@ class KVList(ListValue):
     def __init__(self, handle: Handle, namer: Namer) -> None:
         super().__init__(LIST)
         self.handle = handle
-        self.index = PositionIndex(handle, namer)
-        #: Behind all chunks.
-        self.stop = handle.prefix + BEHIND_CHUNKS
+        self.row = ChunkRow(handle, namer)
 
     def length(self) -> int:
         return self.handle.use().length
@@ -70,7 +59,7 @@ class KVList(ListValue):
         handle = self.handle
         length = handle.use().length
         with handle.store:
-            end = handle.kv.range(handle.prefix, self.stop, 1, right)
+            end = handle.kv.range(handle.prefix, self.row.stop, 1, right)
             if end and fits(end[0][1], element):
                 key, chunk = end[0]
                 longer = appended(chunk, element) if right else prepended(chunk, element)
@@ -80,7 +69,7 @@ class KVList(ListValue):
                 new = encode_label(between(label, NONE) if right else between(NONE, label))
                 handle.add(handle.prefix + new, encode_chunk([element]))
                 if end:
-                    self.index.end_changed(new if right else end[0][0][-LABEL:])
+                    self.row.index.end_changed(new if right else end[0][0][-LABEL:])
             self._grow(element)
             handle.settle(length + 1)
         self.changes += 1
@@ -95,16 +84,16 @@ class KVList(ListValue):
         handle = self.handle
         length = handle.use().length
         with handle.store:
-            end = handle.kv.range(handle.prefix, self.stop, 1, right)
+            end = handle.kv.range(handle.prefix, self.row.stop, 1, right)
             if not end:
                 raise BackendError("pop: the list is empty")
             key, chunk = end[0]
             elements = decode_chunk(chunk)
             element = elements.pop(-1 if right else 0)
-            self._keep(key, chunk, elements)
+            self.row.keep(key, chunk, elements)
             if not elements and length > 1:
-                end = handle.kv.range(handle.prefix, self.stop, 1) if not right else end
-                self.index.end_changed(end[0][0][-LABEL:])
+                end = handle.kv.range(handle.prefix, self.row.stop, 1) if not right else end
+                self.row.index.end_changed(end[0][0][-LABEL:])
             self._shrink(string_size(element), length - 1)
             handle.settle(length - 1)
         self.changes += 1
@@ -113,18 +102,18 @@ class KVList(ListValue):
     # Positions ------------------------------------------------------------------------------
 
     def get(self, index: i64) -> bytes:
-        _, chunk, inside = self._seek(index)
+        _, chunk, inside = self.row.seek(index)
         return element_at(chunk, inside)
 
     def set(self, index: i64, element: bytes) -> None:
         handle = self.handle
         length = handle.use().length
         with handle.store:
-            key, chunk, inside = self._seek(index)
+            key, chunk, inside = self.row.seek(index)
             elements = decode_chunk(chunk)
             old = elements[inside]
             elements[inside] = element
-            self._rewrite(key, chunk, elements)
+            self.row.rewrite(key, chunk, elements)
             self._grow(element)
             self._shrink(string_size(old), length)
             handle.settle(length)
@@ -135,12 +124,12 @@ class KVList(ListValue):
         left = stop - start
         if left <= 0:
             return found
-        key, chunk, inside = self._seek(start)
+        key, chunk, inside = self.row.seek(start)
         found += decode_chunk(chunk)[inside : inside + left]
         while len(found) < stop - start:
             left = stop - start - len(found)
-            count: int = min(left // MOST_ELEMENTS + 1, _LONGEST_STEP)
-            pairs = self._following(key, count)
+            count: int = min(left // MOST_ELEMENTS + 1, LONGEST_STEP)
+            pairs = self.row.following(key, count)
             for _, chunk in pairs:
                 found += decode_chunk(chunk)[: stop - start - len(found)]
             key = pairs[-1][0]
@@ -153,10 +142,10 @@ class KVList(ListValue):
             self._push(element, index == length)
             return
         with handle.store:
-            key, chunk, inside = self._seek(index)
+            key, chunk, inside = self.row.seek(index)
             elements = decode_chunk(chunk)
             elements.insert(inside, element)
-            self._rewrite(key, chunk, elements)
+            self.row.rewrite(key, chunk, elements)
             self._grow(element)
             handle.settle(length + 1)
         self.changes += 1
@@ -168,7 +157,7 @@ class KVList(ListValue):
         if left <= 0:
             return
         with handle.store:
-            key, chunk, inside = self._seek(start)
+            key, chunk, inside = self.row.seek(start)
             low = key
             packed: i64 = 0
             pairs = [(key, chunk)]
@@ -183,51 +172,21 @@ class KVList(ListValue):
                     del elements[inside : inside + left]
                     left -= len(gone)
                     inside = 0
-                    rest = self._keep(key, chunk, elements)
+                    rest = self.row.keep(key, chunk, elements)
                     is_whole = is_whole and bool(elements)
                     if left == 0:
                         break
                 if left > 0:
-                    count: int = min(left // MOST_ELEMENTS + 1, _LONGEST_STEP)
-                    pairs = self._following(key, count)
-            high = self._join(key, rest)
+                    count: int = min(left // MOST_ELEMENTS + 1, LONGEST_STEP)
+                    pairs = self.row.following(key, count)
+            high = self.row.join(key, rest)
             if is_whole and low == high:
-                self.index.shift(low[-LABEL:], start - stop)
+                self.row.index.shift(low[-LABEL:], start - stop)
             else:
-                self.index.repair(low[-LABEL:], high[-LABEL:])
+                self.row.index.repair(low[-LABEL:], high[-LABEL:])
             self._shrink(packed, length - (stop - start))
             handle.settle(length - (stop - start))
         self.changes += stop - start
-
-    def _seek(self, index: i64) -> tuple[bytes, bytes, i64]:
-        """The key of the chunk that has a position, the chunk, and the position inside."""
-        handle = self.handle
-        length = handle.use().length
-        backwards = index > length // 2
-        # Elements between the end where the walk begins and the position.
-        left = length - 1 - index if backwards else index
-        if left >= (_FIRST_STEP + _SECOND_STEP) * MOST_ELEMENTS:
-            return self.index.seek(index)
-        start = handle.prefix
-        stop = self.stop
-        for step in (_FIRST_STEP, _SECOND_STEP):
-            pairs = handle.kv.range(start, stop, step, backwards)
-            for key, chunk in pairs:
-                count = count_of(chunk)
-                if left < count:
-                    return key, chunk, count - 1 - left if backwards else left
-                left -= count
-            if len(pairs) < step:
-                raise BackendError(f"the store is damaged: a list has no position {index}")
-            start, stop = _beyond(pairs, start, stop, backwards)
-        return self.index.seek(index)
-
-    def _following(self, key: bytes, count: int) -> list[tuple[bytes, bytes]]:
-        """Up to ``count`` chunks behind the one under a key."""
-        pairs = self.handle.kv.range(key + b"\x00", self.stop, count)
-        if not pairs:
-            raise BackendError(_SHORTER)
-        return pairs
 
     # Equal elements ---------------------------------------------------------------------------
 
@@ -237,9 +196,9 @@ class KVList(ListValue):
         removed: i64 = 0
         with handle.store:
             start = handle.prefix
-            stop = self.stop
+            stop = self.row.stop
             changed: list[tuple[bytes, bytes]] = []
-            step = _FIRST_STEP
+            step = FIRST_STEP
             while removed < limit:
                 pairs = handle.kv.range(start, stop, step, backwards)
                 for key, chunk in pairs:
@@ -247,20 +206,20 @@ class KVList(ListValue):
                         rest, count = _without(chunk, element, limit - removed, backwards)
                         removed += count
                         if count > 0:
-                            changed.append((key, self._keep(key, chunk, rest)))
+                            changed.append((key, self.row.keep(key, chunk, rest)))
                 if len(pairs) < step:
                     break
-                start, stop = _beyond(pairs, start, stop, backwards)
-                step = min(step * 2, _LONGEST_STEP)
+                start, stop = beyond(pairs, start, stop, backwards)
+                step = min(step * 2, LONGEST_STEP)
             if changed:
                 high = b""
                 for key, left in changed:
-                    high = max(high, self._join(key, left))
+                    high = max(high, self.row.join(key, left))
                 low, left = min(changed)
                 if left and low == high:
-                    self.index.shift(low[-LABEL:], -removed)
+                    self.row.index.shift(low[-LABEL:], -removed)
                 else:
-                    self.index.repair(low[-LABEL:], high[-LABEL:])
+                    self.row.index.repair(low[-LABEL:], high[-LABEL:])
             self._shrink(removed * string_size(element), length - removed)
             handle.settle(length - removed)
         self.changes += removed
@@ -271,9 +230,9 @@ class KVList(ListValue):
         length = handle.use().length
         found: list[int] = []
         start = handle.prefix
-        stop = self.stop
+        stop = self.row.stop
         seen: i64 = 0
-        step = _FIRST_STEP
+        step = FIRST_STEP
         while seen < depth and len(found) < count:
             pairs = handle.kv.range(start, stop, step, backwards)
             for _, chunk in pairs:
@@ -292,76 +251,9 @@ class KVList(ListValue):
                     seen += 1
             if len(pairs) < step:
                 break
-            start, stop = _beyond(pairs, start, stop, backwards)
-            step = min(step * 2, _LONGEST_STEP)
+            start, stop = beyond(pairs, start, stop, backwards)
+            step = min(step * 2, LONGEST_STEP)
         return found
-
-    # Chunks -----------------------------------------------------------------------------------
-
-    def _keep(self, key: bytes, chunk: bytes, elements: list[bytes]) -> bytes:
-        """Store what is left of a chunk: nothing, or another chunk."""
-        if not elements:
-            self.handle.drop(key, chunk)
-            return b""
-        left = encode_chunk(elements)
-        self.handle.replace(key, left, chunk)
-        return left
-
-    def _rewrite(self, key: bytes, chunk: bytes, elements: list[bytes]) -> None:
-        """Store other elements in a chunk's place, in several if need be."""
-        runs = split(elements)
-        self.handle.replace(key, encode_chunk(runs[0]), chunk)
-        if len(runs) == 1:
-            difference = len(elements) - count_of(chunk)
-            if difference != 0:
-                self.index.shift(key[-LABEL:], difference)
-            return
-        label = label_of(key)
-        highest = label
-        for run in runs[1:]:
-            label, moved = self._room_behind(label)
-            highest = max(highest, label, moved)
-            self.handle.add(self.handle.prefix + encode_label(label), encode_chunk(run))
-        self.index.repair(key[-LABEL:], encode_label(highest))
-
-    def _room_behind(self, label: i64) -> tuple[i64, i64]:
-        """A label that follows this one immediately, for a new chunk.
-
-        And the highest label that a chunk had, or has got, that was moved for it.
-        """
-        handle = self.handle
-        kv = handle.kv
-        highest = label
-        while True:
-            following = kv.range(handle.prefix + encode_label(label + 1), self.stop, 1)
-            middle = between(label, label_of(following[0][0]) if following else NONE)
-            if middle != NONE:
-                return middle, highest
-            moves = make_room(kv, handle.prefix, self.stop, label)
-            for old, _, _ in moves:
-                kv.delete(old)
-            for old, new, chunk in moves:
-                kv.put(new, chunk)
-                highest = max(highest, label_of(old), label_of(new))
-
-    def _join(self, key: bytes, left: bytes) -> bytes:
-        """Put what is left of a chunk together with the next one, if it is sparse and both fit.
-
-        The key of the last chunk that has changed.
-        """
-        handle = self.handle
-        if not left or not is_sparse(left):
-            return key
-        pairs = handle.kv.range(key, self.stop, 2)
-        if len(pairs) < 2 or pairs[0][0] != key:
-            return key
-        (first, chunk), (second, other) = pairs
-        runs = split(decode_chunk(chunk) + decode_chunk(other))
-        if len(runs) > 1:
-            return key
-        handle.replace(first, encode_chunk(runs[0]), chunk)
-        handle.drop(second, other)
-        return second
 
     # The encoding -----------------------------------------------------------------------------
 
@@ -407,11 +299,3 @@ def _without(chunk: bytes, element: bytes, limit: i64, backwards: bool) -> tuple
 def packed_size(record: Record) -> i64:
     """What a list's elements take in a listpack, as its record says."""
     return int(_PACKED.unpack(record.extra)[0])
-
-
-def _beyond(
-    pairs: list[tuple[bytes, bytes]], start: bytes, stop: bytes, backwards: bool
-) -> tuple[bytes, bytes]:
-    """Between which keys a walk goes on that has read these pairs."""
-    last = pairs[-1][0]
-    return (start, last) if backwards else (last + b"\x00", stop)

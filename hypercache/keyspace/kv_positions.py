@@ -30,6 +30,8 @@ from hypercache.keyspace.layout import Namer
 _LEVELS: Final = 0x80
 #: Behind all chunks, under the prefix of a list's object.
 BEHIND_CHUNKS: Final = bytes((_LEVELS,))
+# What the keys of each level have behind the object; the chunks, on level 0, have their label.
+_TAGS: Final = [b"", *[bytes((_LEVELS + level,)) for level in range(1, TOP + 2)]]
 # Entries of a level that are read at a time, and chunks.
 _STEP: Final = 32
 _CHUNKS: Final = 6
@@ -46,7 +48,7 @@ def level_of_label(namer: Namer, label: bytes) -> int:
 
 def span_key(level: int, label: bytes) -> bytes:
     """What a level's entry for a chunk has behind the object."""
-    return bytes((_LEVELS + level,)) + label
+    return _TAGS[level] + label
 
 
 def encode_span(count: int) -> bytes:
@@ -61,13 +63,11 @@ class PositionIndex:
         self.handle = handle
         self.kv = handle.kv
         self.namer = namer
-        #: The keys of each level begin with this; of level 0, the chunks, with less.
-        self.levels = [handle.prefix]
-        #: All keys of a level lie below this.
-        self.stops = [handle.prefix + BEHIND_CHUNKS]
-        for level in range(1, TOP + 2):
-            self.levels.append(handle.prefix + bytes((_LEVELS + level,)))
-            self.stops.append(handle.prefix + bytes((_LEVELS + level + 1,)))
+        self.prefix = handle.prefix
+
+    def _level(self, level: int) -> bytes:
+        """What the keys of a level begin with; they lie below those of the next one."""
+        return self.prefix + _TAGS[level]
 
     # Searching -------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class PositionIndex:
         level = 0
         while True:  # up, along what comes before the first chunk of the next level
             bound = self._first(level + 1, b"")
-            stop = self.stops[level] if bound is None else self.levels[level] + bound
+            stop = self._level(level + 1) if bound is None else self._level(level) + bound
             key, raw, left = self._walk(level, label, stop, left)
             if key:
                 break
@@ -89,7 +89,7 @@ class PositionIndex:
         while level > 0:  # and down
             label = key[-LABEL:]
             level -= 1
-            key, raw, left = self._walk(level, label, self.stops[level], left)
+            key, raw, left = self._walk(level, label, self._level(level + 1), left)
             if not key:
                 raise BackendError(f"the store is damaged: a list has no position {index}")
         return key, raw, left
@@ -99,7 +99,7 @@ class PositionIndex:
 
         The key is empty where all pairs below ``stop`` come before it.
         """
-        start = self.levels[level] + label
+        start = self._level(level) + label
         step = _CHUNKS if level == 0 else _STEP
         while True:
             pairs = self.kv.range(start, stop, step)
@@ -120,12 +120,12 @@ class PositionIndex:
 
     def _first(self, level: int, start: bytes) -> bytes | None:
         """The label of the first pair of a level that is not below ``start``."""
-        pairs = self.kv.range(self.levels[level] + start, self.stops[level], 1)
+        pairs = self.kv.range(self._level(level) + start, self._level(level + 1), 1)
         return pairs[0][0][-LABEL:] if pairs else None
 
     def _last(self, level: int, bound: bytes) -> tuple[bytes, bytes] | None:
         """The label of the last pair of a level that is below ``bound``, and its value."""
-        prefix = self.levels[level]
+        prefix = self._level(level)
         pairs = self.kv.range(prefix, prefix + bound, 1, True)
         return (pairs[0][0][-LABEL:], pairs[0][1]) if pairs else None
 
@@ -138,7 +138,7 @@ class PositionIndex:
             if found is None or found[1] == OPEN:
                 return  # and neither is it counted above
             count = int(_COUNT.unpack(found[1])[0]) + difference
-            self.handle.replace(self.levels[level] + found[0], _COUNT.pack(count), found[1])
+            self.handle.replace(self._level(level) + found[0], _COUNT.pack(count), found[1])
 
     def end_changed(self, label: bytes) -> None:
         """The last chunk came or went, or this one became the first or ceased to be.
@@ -167,7 +167,7 @@ class PositionIndex:
             old = self._between(level, start, high)
             if reached == old:
                 return  # and what lies above is made of this level
-            prefix = self.levels[level]
+            prefix = self._level(level)
             for label, raw in reached.items():
                 saved = old.pop(label, None)
                 if saved is None:
@@ -195,8 +195,8 @@ class PositionIndex:
         reached: dict[bytes, bytes] = {}
         open_label = start if start < low else b""
         total: i64 = 0
-        at = self.levels[below] + start
-        stop = self.levels[below] + (high + b"\x00" if following is None else following)
+        at = self._level(below) + start
+        stop = self._level(below) + (high + b"\x00" if following is None else following)
         while True:
             pairs = self.kv.range(at, stop, CHUNK)
             for key, raw in pairs:
@@ -222,7 +222,7 @@ class PositionIndex:
     def _between(self, level: int, start: bytes, high: bytes) -> dict[bytes, bytes]:
         """What a level holds from ``start`` to ``high``."""
         found: dict[bytes, bytes] = {}
-        prefix = self.levels[level]
+        prefix = self._level(level)
         at = prefix + start
         while True:
             pairs = self.kv.range(at, prefix + high + b"\x00", CHUNK)

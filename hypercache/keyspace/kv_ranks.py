@@ -25,6 +25,7 @@ from hypercache.keyspace.layout import after
 TOP: Final = 8
 #: Bytes of a name's hash that decide: the ones behind are not random enough.
 DIGITS: Final = 5
+_TAGS: Final = [bytes((level,)) for level in range(TOP + 2)]
 # Entries read at a time.
 _STEP: Final = 32
 _COUNT: Final = Struct(">Q")
@@ -56,8 +57,11 @@ class RankIndex:
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
         self.kv = handle.kv
-        #: The keys of each level begin with this, and lie below the next one's.
-        self.levels = [handle.prefix + bytes((level,)) for level in range(TOP + 2)]
+        self.prefix = handle.prefix
+
+    def level(self, level: int) -> bytes:
+        """What the keys of a level begin with; they lie below those of the next one."""
+        return self.prefix + _TAGS[level]
 
     def height(self) -> int:
         """Number of levels above the lowest."""
@@ -77,7 +81,7 @@ class RankIndex:
         place = b""
         left = rank
         for level in range(self.height(), 0, -1):
-            prefix = self.levels[level]
+            prefix = self.level(level)
             found = False
             while not found:
                 pairs = self.kv.range(prefix + place, after(prefix), _STEP)
@@ -108,15 +112,15 @@ class RankIndex:
                 handle.replace(key, _COUNT.pack(count + 1), old)
                 continue
             # The elements between the one before on this level and the new one.
-            start = key[len(self.levels[each]) :]
+            start = key[len(self.level(each)) :]
             if each == 1:
                 distance = self._between(start, place)
             else:
                 distance += self._walk(each - 1, start, lower + b"\x00")[0]
             lower = start
             handle.replace(key, _COUNT.pack(distance), old)
-            handle.add(self.levels[each] + place, _COUNT.pack(count + 1 - distance))
-        handle.add(self.levels[0] + place, raw)
+            handle.add(self.level(each) + place, _COUNT.pack(count + 1 - distance))
+        handle.add(self.level(0) + place, raw)
 
     def cut(self, pairs: list[tuple[bytes, bytes]], top: int) -> None:
         """Remove elements that follow each other, given as they are on level 0.
@@ -124,14 +128,14 @@ class RankIndex:
         None of them reaches beyond the level ``top``.
         """
         handle = self.handle
-        skipped = len(self.levels[0])
+        skipped = len(self.level(0))
         first = pairs[0][0][skipped:]
         last = pairs[-1][0][skipped:]
         for key, raw in pairs:
             handle.drop(key, raw)
         removed: i64 = len(pairs)
         for level in range(1, self.height() + 1):
-            prefix = self.levels[level]
+            prefix = self.level(level)
             key, old = self._before(level, first)
             count = decode_count(old) - removed
             if level <= top:
@@ -149,28 +153,28 @@ class RankIndex:
         if level <= height:
             return
         for new in range(height + 1, level + 1):
-            self.handle.add(self.levels[new], _COUNT.pack(self.handle.record.length))
+            self.handle.add(self.level(new), _COUNT.pack(self.handle.record.length))
         self.handle.set_extra(bytes((level,)))
 
     def _lower_to(self, length: i64) -> None:
         """End the levels on which no element is left, of so many in all."""
         height = self.height()
         while height > 0:
-            raw = self.kv.get(self.levels[height])
+            raw = self.kv.get(self.level(height))
             if raw is None or decode_count(raw) != length:
                 break
-            self.handle.drop(self.levels[height], raw)
+            self.handle.drop(self.level(height), raw)
             height -= 1
         self.handle.set_extra(bytes((height,)))
 
     def _before(self, level: int, place: bytes) -> tuple[bytes, bytes]:
         """The last entry of a level with a lower place."""
-        prefix = self.levels[level]
+        prefix = self.level(level)
         return self.kv.range(prefix, prefix + place, 1, True)[0]
 
     def _walk(self, level: int, place: bytes, bound: bytes) -> tuple[i64, bytes]:
         """From an entry of a level to its last one below ``bound``: elements passed, its place."""
-        prefix = self.levels[level]
+        prefix = self.level(level)
         stop = prefix + bound
         total: i64 = 0
         while True:
@@ -183,7 +187,7 @@ class RankIndex:
 
     def _between(self, start: bytes, bound: bytes) -> i64:
         """How many elements have a place from ``start`` on and below ``bound``, counted singly."""
-        prefix = self.levels[0]
+        prefix = self.level(0)
         stop = prefix + bound
         at = prefix + start
         total: i64 = 0

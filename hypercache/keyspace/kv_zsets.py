@@ -121,7 +121,7 @@ class KVZSet(ZSetValue):
 
     def _cut(self, name: bytes, member: bytes, raw: bytes) -> None:
         """Take a member out of the index, given what is stored under its name."""
-        key = self.index.levels[0] + self._place(member, raw)
+        key = self.index.level(0) + self._place(member, raw)
         self.index.cut([(key, self.handle.kv.get(key) or b"")], level_of(name))
 
     # Ranks -----------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class KVZSet(ZSetValue):
         length = self.handle.use().length
         if length == 0:
             return 0
-        skipped = len(self.index.levels[0])
+        skipped = len(self.index.level(0))
         score = self._element(0)[0][skipped : skipped + SCORE]
         if self._element(length - 1)[0][skipped : skipped + SCORE] != score:
             return self._rank_among_scores(member, after)
@@ -152,7 +152,7 @@ class KVZSet(ZSetValue):
 
     def _rank_among_scores(self, member: bytes, after: bool) -> i64:
         """The same where scores differ: right where names and scores rise together."""
-        skipped = len(self.index.levels[0])
+        skipped = len(self.index.level(0))
         first: i64 = 0
         stop = self.handle.use().length
         while first < stop:
@@ -166,7 +166,7 @@ class KVZSet(ZSetValue):
         return first
 
     def range(self, start: i64, stop: i64) -> list[tuple[bytes, float]]:
-        skipped = len(self.index.levels[0])
+        skipped = len(self.index.level(0))
         pairs = self._elements(start, stop)
         return [decode_element(key[skipped:], raw) for key, raw in pairs]
 
@@ -175,7 +175,7 @@ class KVZSet(ZSetValue):
         record = handle.use()
         if start >= stop:
             return
-        skipped = len(self.index.levels[0])
+        skipped = len(self.index.level(0))
         with handle.store:
             pairs = self._elements(start, stop)
             top = 0
@@ -193,7 +193,7 @@ class KVZSet(ZSetValue):
         length = self.handle.use().length
         if start >= stop:
             return []
-        lowest = self.index.levels[0]
+        lowest = self.index.level(0)
         end = after(lowest)
         kv = self.handle.kv
         if start <= _NEAR:
@@ -211,7 +211,7 @@ class KVZSet(ZSetValue):
     # All members -----------------------------------------------------------------------------
 
     def items(self) -> Iterator[tuple[bytes, float]]:
-        lowest = self.index.levels[0]
+        lowest = self.index.level(0)
         for key, raw in self.handle.pairs(lowest):
             yield decode_element(key[len(lowest) :], raw)
 
@@ -225,7 +225,7 @@ class KVZSet(ZSetValue):
 
     def sample(self, pick: i64) -> tuple[bytes, float]:
         key, raw = self._element(pick % self.handle.use().length)
-        return decode_element(key[len(self.index.levels[0]) :], raw)
+        return decode_element(key[len(self.index.level(0)) :], raw)
 
     # Members that are too long for a place ------------------------------------------------------
 
@@ -234,7 +234,7 @@ class KVZSet(ZSetValue):
 
         ``NONE`` where there is no neighbour. Bisects the labels: 63 lookups at the most.
         """
-        prefix = self.index.levels[0] + group
+        prefix = self.index.level(0) + group
         low: i64 = NONE
         high: i64 = NONE
         first: i64 = 0
@@ -269,7 +269,7 @@ class KVZSet(ZSetValue):
         """Move the members that follow a label, on all levels."""
         handle = self.handle
         kv = handle.kv
-        lowest = self.index.levels[0]
+        lowest = self.index.level(0)
         prefix = lowest + group
         moves = make_room(kv, prefix, prefix + _LAST, low)
         counts: list[tuple[bytes, bytes]] = []
@@ -278,8 +278,8 @@ class KVZSet(ZSetValue):
             member = raw[1:]
             name = self.namer.name(member)
             for level in range(1, level_of(name) + 1):
-                key = self.index.levels[level] + old[len(lowest) :]
-                counts.append((self.index.levels[level] + new[len(lowest) :], kv.get(key) or b""))
+                key = self.index.level(level) + old[len(lowest) :]
+                counts.append((self.index.level(level) + new[len(lowest) :], kv.get(key) or b""))
                 kv.delete(key)
             key = self._members + name
             stored = kv.get(key) or b""
