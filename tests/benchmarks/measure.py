@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from .servers import HOST, BenchmarkError, Client, Server, encode
 
@@ -146,10 +147,18 @@ class Runner:
         return waiting_times(waits) | checkpoints.figures(seconds)
 
 
+class Informed(Protocol):
+    """Whatever answers INFO; a server."""
+
+    def read_info(self) -> dict[str, str]:
+        """INFO's fields, as text."""
+        ...
+
+
 class Checkpoints(threading.Thread):
     """Asks a server every now and then what it did; a context manager."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Informed) -> None:
         super().__init__(daemon=True)
         self.server = server
         self.seen = [server.read_info()]

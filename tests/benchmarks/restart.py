@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from .measure import Figures, Load, Runner
+from .measure import Figures, Informed, Load, Runner
 from .servers import BenchmarkError, Client, Server
 
 VALUE_BYTES = 64
@@ -18,22 +18,38 @@ WATCH_INTERVAL = 0.01
 
 
 def after_stop(server: Server, keys: int) -> Figures:
-    """Fill, stop in order, start."""
+    """Fill, stop in order, start; then the same with nothing of the files in memory."""
     store(server, keys)
     began = time.perf_counter()
     server.stop()
-    took = time.perf_counter() - began
-    return start_again(server, keys) | {"stop_ms": took * 1e3}
+    figures = {"stop_ms": (time.perf_counter() - began) * 1e3}
+    figures |= start_again(server, keys)
+    server.stop()
+    forget(server.home)
+    return figures | {"cold_ms": start_again(server, keys)["start_ms"]}
 
 
 def after_kill(server: Server, keys: int, runner: Runner) -> Figures:
-    """Fill, kill in the middle of writing, with as long a log as it gets; start."""
+    """Fill, kill in the middle of writing with as long a log as it gets, start; the same again.
+
+    Killing a process leaves its files in memory; so before the second start they are removed
+    from there, as if the machine had failed.
+    """
     store(server, keys)
+    figures = {"log_mb": write_and_kill(server, keys, runner) / MB}
+    figures |= start_again(server, keys)
+    write_and_kill(server, keys, runner)
+    forget(server.home)
+    return figures | {"cold_ms": start_again(server, keys)["start_ms"]}
+
+
+def write_and_kill(server: Server, keys: int, runner: Runner) -> int:
+    """Kill a server under load; how long its log was."""
     load = Load("set", 0, pipeline=16, size=VALUE_BYTES, keys=keys)
     with runner.background(server, load, may_end=True):
         size = wait_for_full_log(server)
         server.kill()
-    return start_again(server, keys) | {"log_mb": size / MB}
+    return size
 
 
 def store(server: Server, keys: int) -> None:
@@ -43,47 +59,45 @@ def store(server: Server, keys: int) -> None:
     server.settle()
 
 
-def log_bytes(server: Server) -> int:
+def log_bytes(server: Informed) -> int:
     """The length of what a crash would leave to be read; 0 if the server does not tell."""
     info = server.read_info()
     return int(info.get("lmdb_log_bytes") or info.get("aof_current_size") or 0)
 
 
-def wait_for_full_log(server: Server) -> int:
+def wait_for_full_log(server: Informed) -> int:
     """Watch the log grow until it has shrunk once and is nearly as long again; its length.
 
     A log that does not shrink in `WATCH_SECONDS` is as full as it gets.
     """
-    longest = before = 0
+    size = longest = 0
     shrunk = False
     deadline = time.monotonic() + WATCH_SECONDS
     while time.monotonic() < deadline:
-        size = log_bytes(server)
+        before, size = size, log_bytes(server)
         shrunk = shrunk or size < before
         if shrunk and size >= FULL * longest:
             break
-        longest, before = max(longest, size), size
+        longest = max(longest, size)
         time.sleep(WATCH_INTERVAL)
-    return before
+    return size
 
 
 def start_again(server: Server, keys: int) -> Figures:
-    """Start a server that has ended, with nothing of its files in the system's cache.
+    """Start a server that has ended.
 
     Raises:
         BenchmarkError: it does not have all keys.
     """
-    forget(server.home)
     server.start()
-    info = server.read_info()
+    figures = {"start_ms": server.start_seconds * 1e3, "start_cpu_ms": server.cpu_seconds() * 1e3}
+    if "lmdb_recovered_operations" in server.info:
+        figures["recovered"] = float(server.info["lmdb_recovered_operations"])
     with Client(server.port) as client:
         stored = int(client.call("DBSIZE"))
         value = client.call("GET", f"key:{keys // 2:012d}")
     if stored != keys or len(value) != VALUE_BYTES:
         raise BenchmarkError(f"{stored} keys after a restart, not {keys}")
-    figures = {"start_ms": server.start_seconds * 1e3}
-    if "lmdb_recovered_operations" in info:
-        figures["recovered"] = float(info["lmdb_recovered_operations"])
     return figures
 
 

@@ -20,12 +20,16 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Metric:
-    """A column of a report: the figure's name, its heading, its digits, and if a ratio is shown."""
+    """A column of a report: the figure's name, its heading, its digits, and if a ratio is shown.
+
+    The ratio's heading is ``short``, or the first word of the heading.
+    """
 
     name: str
     heading: str
     digits: int
     ratio: bool = True
+    short: str = ""
 
 
 THROUGHPUT = (
@@ -70,7 +74,9 @@ METRICS = {
         Metric("file_mb", "files MB", 0, ratio=False),
     ),
     "restart": (
-        Metric("start_ms", "first reply ms", 0),
+        Metric("start_ms", "first reply ms", 0, short="first reply"),
+        Metric("start_cpu_ms", "CPU ms until then", 0),
+        Metric("cold_ms", "first reply ms, files not cached", 0, short="not cached"),
         Metric("stop_ms", "stop ms", 0, ratio=False),
         Metric("log_mb", "log MB", 1, ratio=False),
         Metric("recovered", "operations recovered", 0, ratio=False),
@@ -135,7 +141,7 @@ def table(part: str, measurements: Sequence[Measurement], baseline: str) -> Tabl
     metrics = METRICS[part]
     rated = [metric for metric in metrics if metric.ratio and baseline]
     header = ["load", "server", *(metric.heading for metric in metrics)]
-    header += [f"x {metric.heading.split()[0]}" for metric in rated]
+    header += [f"x {metric.short or metric.heading.split()[0]}" for metric in rated]
     grouped: dict[str, dict[str, list[Measurement]]] = {}
     for one in measurements:
         if one.part == part:
