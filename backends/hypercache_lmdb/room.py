@@ -23,6 +23,8 @@ SPREAD: Final[i64] = 4
 PAIR: Final[i64] = 16
 # Values from this size on lie on pages of their own.
 LARGE: Final[i64] = 1536
+# What a commit writes beside the data: the unnamed database, the list of free pages.
+COMMIT: Final[i64] = 16 * PAGE
 # Room that there must be at the beginning of a unit, and what only removing may use up.
 HEADROOM: Final[i64] = 12 << 20
 RESERVE: Final[i64] = 4 << 20
@@ -73,7 +75,8 @@ class Room:
         copied = self.operations * OPERATION
         if copied > self.tree:
             copied = self.tree
-        return self.end + copied + self.tree // BRANCHES + SPREAD * self.small + self.large
+        added = SPREAD * self.small + self.large
+        return self.end + copied + self.tree // BRANCHES + added + COMMIT
 
     def ensure(self, more: i64) -> None:
         """See to it that the file can grow by ``more`` beyond what was counted.

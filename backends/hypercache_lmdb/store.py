@@ -68,6 +68,8 @@ class LMDBKV(OrderedKV):
         self._owner = -1
         self._file = -1
         self._is_open = False
+        # What `close` has to release, in the order in which it was acquired.
+        self._releases: list[Callable[[], None]] = []
         self._in_unit = False
         self._parts: list[bytes] = []
         self._size: i64 = 0
@@ -90,14 +92,23 @@ class LMDBKV(OrderedKV):
         try:
             self._open_environment()
         except OSError as error:
+            self._release()
             raise BackendError(f"{self.folder}: {error.strerror}: {error.filename}") from error
+        except lmdb.Error as failure:
+            self._release()
+            raise self._failure(failure) from failure
+        except BaseException:
+            self._release()
+            raise
 
     def _open_environment(self) -> None:
         settings = self.settings
+        environment.remove_leftovers(self.folder)
         environment.settle_metas(self.folder, self._owner)
         self._environment = environment.open_environment(
             self.folder, settings.map_size, readahead=settings.readahead
         )
+        self._releases.append(self._environment.close)
         self._environment.reader_check()
         self.max_key_size = self._environment.max_key_size()
         self._identify()
@@ -105,13 +116,15 @@ class LMDBKV(OrderedKV):
         map_size = self._environment.info()["map_size"]
         self._room = Room(str(self.folder), self._file, map_size, settings.max_size)
         self._begin()
-        self._is_open = True
+        self._releases.append(self._end)
         self._room.ensure(HEADROOM)
         first = self._transaction.get(environment.LOG_KEY, db=self._unnamed)
         self._log = Segments(self.folder, environment.decode_number(first))
+        self._releases.append(self._log.close)
         self.recovery = self._log.open(self._apply, self._number)
         self._operations = self.recovery.operations
         environment.sign(self._owner)
+        self._is_open = True
 
     def _identify(self) -> None:
         """Read, or write, what the store says about itself."""
@@ -151,16 +164,18 @@ class LMDBKV(OrderedKV):
             self._release()
 
     def _release(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            self._log.close()
-            self._cursor.close()
-            self._transaction.abort()
-            self._environment.close()
+        self._is_open = False
+        while self._releases:
+            self._releases.pop()()
         for descriptor in (self._file, self._owner):
             if descriptor >= 0:
                 os.close(descriptor)
         self._file = self._owner = -1
+
+    def _end(self) -> None:
+        """End LMDB's transaction: what it has, the log has as well."""
+        self._cursor.close()
+        self._transaction.abort()
 
     # Reading ---------------------------------------------------------------------------------
 
