@@ -31,7 +31,7 @@ _PREFIXES: Final = (
 _STRIDE: Final = 1000
 
 # What comes of reading bytes that were not written so.
-UNREADABLE = (struct.error, IndexError, ValueError)
+UNREADABLE = (struct.error, IndexError, ValueError, BackendError)
 
 
 def store_problems(kv: OrderedKV, progress: Progress) -> list[str]:

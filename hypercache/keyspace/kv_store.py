@@ -1,5 +1,6 @@
 """What the databases and values of a `KVBackend` share: the store, its unit, its counters."""
 
+import struct
 from types import TracebackType
 from typing import Final
 
@@ -250,6 +251,8 @@ class Store:
             self._commit()
         else:
             self._rollback()
+        if isinstance(error, struct.error):
+            raise BackendError(f"the store is damaged: a value cannot be read ({error})") from error
 
     # Values in use -----------------------------------------------------------------------
 

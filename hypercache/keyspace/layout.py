@@ -5,13 +5,14 @@ that they sort. ``docs/backends.md`` shows the whole layout. Whoever changes the
 of something here raises ``VERSION`` and writes a migration (`kv_formats`).
 """
 
+import struct
 from hashlib import blake2s
 from struct import Struct
 from typing import Final
 
 from mypy_extensions import i64
 
-from hypercache.backend import NO_EXPIRE
+from hypercache.backend import NO_EXPIRE, BackendError
 
 VERSION: Final = 2
 
@@ -116,6 +117,8 @@ class Namer:
         hasher.update(original)
         digest = hasher.digest()
         if len(original) <= self._longest:
+            if digest[NUMBER - 1] & 1 == 0:
+                return digest[:NUMBER] + original
             return digest[: NUMBER - 1] + _EVEN[digest[NUMBER - 1]] + original
         return digest[: NUMBER - 1] + _ODD[digest[NUMBER - 1]] + digest[NUMBER:]
 
@@ -209,7 +212,10 @@ def decode(raw: bytes) -> Record:
     if form == INLINE:
         return Record(form, expire, key, raw[at:])
     record = Record(form, expire, key, b"")
-    record.object, record.length, record.used, record.encoding = _OBJECT.unpack_from(raw, at)
+    try:
+        record.object, record.length, record.used, record.encoding = _OBJECT.unpack_from(raw, at)
+    except struct.error as error:
+        raise BackendError(f"the store is damaged: the record {raw!r} is cut off") from error
     record.extra = raw[at + _OBJECT.size :]
     return record
 
@@ -255,7 +261,7 @@ def encode_ids(next_object: int, next_space: int, graves: int) -> bytes:
 
 def decode_ids(raw: bytes) -> tuple[int, int, int]:
     """Next object number, next space number, number of graves."""
-    next_object, next_space, graves = _IDS.unpack(raw)
+    next_object, next_space, graves = _counters(_IDS, raw)
     return next_object, next_space, graves
 
 
@@ -266,5 +272,12 @@ def encode_tally(space: int, size: int, volatile: int, used: int) -> bytes:
 
 def decode_tally(raw: bytes) -> tuple[int, int, int, int]:
     """Space, number of keys, of keys with a deadline, bytes used."""
-    space, size, volatile, used = _TALLY.unpack(raw)
+    space, size, volatile, used = _counters(_TALLY, raw)
     return space, size, volatile, used
+
+
+def _counters(shape: Struct, raw: bytes) -> tuple[int, ...]:
+    try:
+        return shape.unpack(raw)
+    except struct.error as error:
+        raise BackendError(f"the store is damaged: its counters are {raw!r}") from error

@@ -5,6 +5,7 @@ from hypercache.testing.checks.ordered import OrderedCheck
 from hypercache.testing.checks.rules import Check
 from hypercache.testing.conformance import ConformanceError
 from hypercache.testing.faults import FaultPlan, FaultyKV
+from hypercache.testing.faulty_backend import FaultyBackend
 from hypercache.testing.ordered import check_ordered_kv, ordered_checks
 from hypercache.testing.server import ServerFailed, ServerProcess
 from hypercache.testing.sorted_kv import SortedDictKV
@@ -13,6 +14,7 @@ __all__ = [
     "Check",
     "ConformanceError",
     "FaultPlan",
+    "FaultyBackend",
     "FaultyKV",
     "OrderedCheck",
     "ServerFailed",

@@ -125,7 +125,7 @@ def _survives(trial: Trial, unit: Unit, keeps: bool) -> bool:
     ``keeps``: try to commit what a failure has left. Where that is possible, there is no second
     attempt, and this is False.
     """
-    figures = trial.memory()
+    figures = _figures(trial)
     kept = False
     if _fails(partial(unit, trial)):
         trial.steps.append("the call before has failed")
@@ -145,6 +145,14 @@ def _survives(trial: Trial, unit: Unit, keeps: bool) -> bool:
     unit(trial)
     trial.next_unit()
     return True
+
+
+def _figures(trial: Trial) -> list[int]:
+    """The memory figures, also when asking for them fails at first."""
+    try:
+        return trial.memory()
+    except BackendError:
+        return trial.memory()
 
 
 def _begin(trial: Trial) -> None:
