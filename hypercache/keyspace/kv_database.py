@@ -40,6 +40,18 @@ class KVDatabase(Database):
         self._kv = store.kv
         self._tally = tally
         self._namer = namer
+        # The key that was named last: a command looks for the same one again and again.
+        self._named = b""
+        self._last_name = namer.name(b"")
+
+    def _name(self, key: bytes) -> bytes:
+        """The name of a key."""
+        if key == self._named:
+            return self._last_name
+        name = self._namer.name(key)
+        self._named = key
+        self._last_name = name
+        return name
 
     # Records -----------------------------------------------------------------------------
 
@@ -140,7 +152,7 @@ class KVDatabase(Database):
     # One key -------------------------------------------------------------------------------
 
     def find(self, key: bytes) -> Entry | None:
-        place = self._tally.records + self._namer.name(key)
+        place = self._tally.records + self._name(key)
         if self._store.live:
             live = self._store.live.get(place)
             if live is not None:
@@ -153,7 +165,7 @@ class KVDatabase(Database):
         return self._entry(place, decode(raw))
 
     def put(self, key: bytes, value: bytes, expire: i64) -> Entry:
-        name = self._namer.name(key)
+        name = self._name(key)
         place = self._tally.records + name
         with self._store:
             if expire == NO_EXPIRE and len(value) <= INLINE_LIMIT and not is_digest(name):
@@ -196,7 +208,7 @@ class KVDatabase(Database):
         self._insert(name, record)
 
     def create(self, key: bytes, kind: int) -> Entry:
-        name = self._namer.name(key)
+        name = self._name(key)
         record = new_record(kind, self._long_key(key, name))
         with self._store:
             self._clear_name(name)
@@ -205,7 +217,7 @@ class KVDatabase(Database):
         return self._entry(self._tally.records + name, record)
 
     def unlink(self, key: bytes) -> bool:
-        name = self._namer.name(key)
+        name = self._name(key)
         record = self._load(self._tally.records + name)
         if record is None:
             return False
@@ -214,7 +226,7 @@ class KVDatabase(Database):
         return True
 
     def expire(self, key: bytes, deadline: i64) -> None:
-        name = self._namer.name(key)
+        name = self._name(key)
         place = self._tally.records + name
         record = self._present(key, place)
         if record.expire == deadline:
@@ -236,7 +248,7 @@ class KVDatabase(Database):
         self._tally.dirty = True
 
     def expire_fields(self, key: bytes, deadline: i64) -> None:
-        name = self._namer.name(key)
+        name = self._name(key)
         place = self._tally.records + name
         record = self._present(key, place)
         noted = layout.noted_deadline(record)
@@ -252,8 +264,8 @@ class KVDatabase(Database):
 
     def move(self, key: bytes, target: Database, new_key: bytes) -> None:
         destination = cast(KVDatabase, target)
-        name = self._namer.name(key)
-        new_name = self._namer.name(new_key)
+        name = self._name(key)
+        new_name = self._name(new_key)
         record = self._present(key, self._tally.records + name)
         with self._store:
             destination._clear_name(new_name)
@@ -263,8 +275,8 @@ class KVDatabase(Database):
 
     def copy(self, key: bytes, target: Database, new_key: bytes) -> None:
         destination = cast(KVDatabase, target)
-        new_name = self._namer.name(new_key)
-        record = self._present(key, self._tally.records + self._namer.name(key))
+        new_name = self._name(new_key)
+        record = self._present(key, self._tally.records + self._name(key))
         twin = Record(record.form, record.expire, self._long_key(new_key, new_name), record.value)
         twin.length = record.length
         twin.used = record.used
@@ -376,7 +388,7 @@ class KVDatabase(Database):
         return self._tally.used
 
     def memory_of(self, key: bytes) -> int:
-        name = self._namer.name(key)
+        name = self._name(key)
         place = self._tally.records + name
         record = self._present(key, place)
         used = len(place) + len(record.encode()) + self._kv.pair_overhead + record.used
