@@ -52,7 +52,9 @@ class LMDBTools(BackendTools):
         holds all that the log does not, whose segments stay.
         """
         require_store(path)
+        data = path / environment.DATA_FILE
         with _explained(path):
+            before = data.stat().st_blocks * _BLOCK
             progress("folding the log in", 0, 1)
             kv = LMDBKV(LMDBSettings(path=str(path)))
             kv.open()
@@ -60,9 +62,10 @@ class LMDBTools(BackendTools):
             progress("folding the log in", 1, 1)
             owner = environment.own(path)
             try:
-                before, after = _replace_data(path, progress)
+                _replace_data(path, progress)
             finally:
                 os.close(owner)
+            after = data.stat().st_blocks * _BLOCK
         progress(f"{before:,} bytes on the disk before, {after:,} now", 1, 1)
 
     def copy(self, path: Path, target: Path, progress: Progress) -> None:
@@ -141,20 +144,17 @@ def _read_log(store: Reading) -> tuple[dict[bytes, bytes | None], list[str]]:
 # Compacting and copying ------------------------------------------------------------------------
 
 
-def _replace_data(path: Path, progress: Progress) -> tuple[int, int]:
-    """Put a compacted data file in the place of the present one: bytes before and after."""
-    data = path / environment.DATA_FILE
+def _replace_data(path: Path, progress: Progress) -> None:
+    """Put a compacted data file in the place of the present one."""
     fresh = path / environment.FRESH_FILE
-    before = data.stat().st_blocks * _BLOCK
     try:
         with reading(path, alone=True) as store:
             _write_data(store, fresh, progress)
-            fresh.rename(data)
+            fresh.rename(path / environment.DATA_FILE)
             log.sync_folder(path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    return before, data.stat().st_blocks * _BLOCK
 
 
 def _copy_log(store: Reading, target: Path) -> None:
