@@ -412,6 +412,8 @@ class LMDBKV(OrderedKV):
     def sync(self) -> None:
         if self.sync_policy == NO:
             return
+        if self._broken:
+            raise BackendError(self._broken)
         try:
             self._log.sync()
             self.syncs += 1
