@@ -14,7 +14,7 @@ import redis
 from hypercache.testing.server import ServerProcess
 from tests.support.packages import install_projects
 from tests.support.process import wait_until
-from tests.support.sources import EXAMPLES
+from tests.support.sources import EXAMPLES, ROOT
 
 Start = Callable[..., ServerProcess]
 
@@ -159,9 +159,14 @@ def test_tally_counts_and_reports(start: Start) -> None:
 # What is installed -------------------------------------------------------------------------------
 
 
-def test_both_are_listed(start: Start) -> None:
-    backends, plugins = hypercache("backends"), hypercache("plugins")
-    assert "sqlite  hypercache-sqlite 1.0.0\n  Keys in a table of SQLite" in backends
-    assert "synchronous (always | everysec | no; default everysec)  When a write is" in backends
-    assert "tally  hypercache-tally 1.0.0\n  Counts changes by the first part" in plugins
-    assert "groups (integer; default 1000)  How many groups are counted" in plugins
+def test_both_are_listed_as_the_manual_has_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    for listing, name, page in (
+        ("backends", "sqlite", "writing-a-backend.md"),
+        ("plugins", "tally", "writing-a-plugin.md"),
+    ):
+        assert f"{name}  hypercache-{name} 1.0.0\n" in hypercache(listing)
+        shown = f"$ hypercache {listing} {name}\n{hypercache(listing, name)}$ "
+        assert shown in (ROOT / "docs" / page).read_text("utf-8")

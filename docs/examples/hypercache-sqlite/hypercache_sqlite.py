@@ -70,14 +70,14 @@ class SQLiteKV(SQLiteReader):
 
     def __init__(self, settings: SQLiteSettings) -> None:
         super().__init__(Path(settings.path))
-        self.reserve = settings.reserve
-        self.sync_policy = settings.synchronous
+        self.reserve, self.sync_policy = settings.reserve, settings.synchronous
         self.durable = self.snapshots = True
 
     def open(self) -> None:
         self.connect("rwc")
+        self.execute("PRAGMA cache_size = -65536")  # 64 MB
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 65536"):
-            self.execute(f"PRAGMA {pragma}")  # commits append to the log; the rest is below
+            self.execute(f"PRAGMA {pragma}")  # a commit appends to the log; see sync()
         self.execute("CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB)")
         self._log = os.open(f"{self.path}-wal", os.O_RDONLY)
         try:

@@ -1,7 +1,7 @@
 """The store and the backend over it keep their contracts; what is ours alone works too."""
 
 import itertools
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,39 +9,75 @@ from hypercache_sqlite import SQLiteBackend, SQLiteKV, SQLiteSettings, SQLiteToo
 
 from hypercache.backend import NO_EXPIRE, Backend, BackendError
 from hypercache.backend_tools import unheard
+from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.keyspace.ordered import OrderedKV
-from hypercache.testing import Check, backend_checks, check_ordered_kv
-
-NewSettings = Callable[[], SQLiteSettings]
+from hypercache.testing import Check, FaultyKV, OrderedCheck, backend_checks, ordered_checks
 
 
-@pytest.fixture
-def new(tmp_path: Path) -> NewSettings:
-    """Settings for a store that is not there yet, again and again."""
-    numbers = itertools.count()
-    return lambda: SQLiteSettings(str(tmp_path / f"{next(numbers)}.sqlite"), reserve=0)
+class Stores:
+    """Makes stores in a folder."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers = itertools.count()
 
-def test_store(new: NewSettings) -> None:
-    def reopen(closed: OrderedKV) -> OrderedKV:
+    def settings(self) -> SQLiteSettings:
+        """Settings for a store that is not there yet."""
+        return SQLiteSettings(str(self.folder / f"{next(self.numbers)}.sqlite"), reserve=0)
+
+    def make(self) -> SQLiteKV:
+        """A new store."""
+        return SQLiteKV(self.settings())
+
+    def reopen(self, closed: OrderedKV) -> SQLiteKV:
+        """Another one over the file of one that was closed."""
         assert isinstance(closed, SQLiteKV)
         return SQLiteKV(SQLiteSettings(str(closed.path), reserve=0))
 
-    check_ordered_kv(lambda: SQLiteKV(new()), reopen=reopen)
+    def crash(self, killed: OrderedKV) -> SQLiteKV:
+        """Another one with the files of one that was not closed."""
+        assert isinstance(killed, SQLiteKV)
+        copy = self.make()
+        shutil.copy(killed.path, copy.path)
+        shutil.copy(f"{killed.path}-wal", f"{copy.path}-wal")
+        return copy
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Stores:
+    return Stores(tmp_path)
+
+
+@pytest.mark.parametrize("check", ordered_checks(), ids=lambda check: check.name)
+def test_store(stores: Stores, check: OrderedCheck) -> None:
+    check.run(stores.make, reopen=stores.reopen, crash=stores.crash)
+
+
+def backend_over(kv: OrderedKV) -> SQLiteBackend:
+    """A backend with the settings of a store."""
+    assert isinstance(kv, SQLiteKV)
+    return SQLiteBackend(SQLiteSettings(str(kv.path), reserve=0))
+
+
+def kv_of(backend: Backend) -> OrderedKV:
+    """The store of a backend."""
+    assert isinstance(backend, KVBackend)
+    return backend.kv
 
 
 @pytest.mark.parametrize("check", backend_checks(), ids=lambda check: check.name)
-def test_backend(new: NewSettings, check: Check) -> None:
-    def reopen(closed: Backend) -> Backend:
-        assert isinstance(closed, SQLiteBackend)
-        assert isinstance(closed.kv, SQLiteKV)
-        return SQLiteBackend(SQLiteSettings(str(closed.kv.path), reserve=0))
+def test_backend(stores: Stores, check: Check) -> None:
+    check.run(
+        lambda: SQLiteBackend(stores.settings()),
+        reopen=lambda closed: backend_over(stores.reopen(kv_of(closed))),
+        crash=lambda killed: backend_over(stores.crash(kv_of(killed))),
+        faulty=lambda plan: KVBackend(FaultyKV(stores.make(), plan)),
+        examples=5,
+    )
 
-    check.run(lambda: SQLiteBackend(new()), reopen=reopen, examples=10)
 
-
-def test_two_servers_do_not_share_a_file(new: NewSettings) -> None:
-    settings = new()
+def test_two_servers_do_not_share_a_file(stores: Stores) -> None:
+    settings = stores.settings()
     first, second = SQLiteKV(settings), SQLiteKV(settings)
     first.open()
     with pytest.raises(BackendError, match="is in use: stop the other server first"):
@@ -51,8 +87,8 @@ def test_two_servers_do_not_share_a_file(new: NewSettings) -> None:
     second.close()
 
 
-def test_little_room_is_told_until_there_is_more(new: NewSettings) -> None:
-    kv = SQLiteKV(SQLiteSettings(new().path, reserve=1 << 60))
+def test_little_room_is_told_until_there_is_more(stores: Stores) -> None:
+    kv = SQLiteKV(SQLiteSettings(stores.settings().path, reserve=1 << 60))
     kv.open()
     assert "bytes are free on the disk, and 1152921504606846976 have to stay" in kv.refusal
     kv.reserve = 0
@@ -61,8 +97,8 @@ def test_little_room_is_told_until_there_is_more(new: NewSettings) -> None:
     kv.close()
 
 
-def test_what_is_committed_goes_from_the_log_into_the_table(new: NewSettings) -> None:
-    kv = SQLiteKV(new())
+def test_what_is_committed_goes_from_the_log_into_the_table(stores: Stores) -> None:
+    kv = SQLiteKV(stores.settings())
     kv.open()
     for number in range(3):
         kv.begin()
@@ -75,7 +111,7 @@ def test_what_is_committed_goes_from_the_log_into_the_table(new: NewSettings) ->
     kv.close()
 
 
-def test_failures_of_sqlite_name_the_file(new: NewSettings, tmp_path: Path) -> None:
+def test_failures_of_sqlite_name_the_file(stores: Stores, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="nowhere/file: unable to open database file"):
         SQLiteKV(SQLiteSettings(str(tmp_path / "nowhere" / "file"))).open()
     (tmp_path / "text").write_text("This is a text, and no database of SQLite. " * 100)
@@ -83,8 +119,8 @@ def test_failures_of_sqlite_name_the_file(new: NewSettings, tmp_path: Path) -> N
         SQLiteKV(SQLiteSettings(str(tmp_path / "text"))).open()
 
 
-def test_copy_of_a_store_in_use(new: NewSettings, tmp_path: Path) -> None:
-    backend = SQLiteBackend(new())
+def test_copy_of_a_store_in_use(stores: Stores, tmp_path: Path) -> None:
+    backend = SQLiteBackend(stores.settings())
     [db] = backend.open(1)
     backend.begin()
     db.put(b"key", b"value", NO_EXPIRE)
