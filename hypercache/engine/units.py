@@ -172,10 +172,13 @@ class Units:
 
     def batch_failed(self, session: Session, error: Exception) -> None:
         """Something has failed beside a command: its client's replies can be trusted no more."""
+        engine = self.engine
         self._report("batch_failed", error)
         if self.is_open:
-            self.undo(self.engine.journal.offset)
-        self.engine.delivery.drop(session)
+            self.undo(engine.journal.offset)
+        engine.changes.forget()
+        engine.pushes = []
+        engine.delivery.drop(session)
 
     def look_failed(self, error: BackendError) -> None:
         """The backend cannot tell what is under a key; nothing was changed."""

@@ -1,16 +1,20 @@
 """Units: what fails in the backend takes nothing with it that somebody was told to be kept."""
 
 import pytest
+from hypercache_memory import MemoryBackend
 
-from hypercache.backend import BackendError, Database
+from hypercache.backend import Backend, BackendError, Database
 from hypercache.engine.background import REST
+from hypercache.engine.settlement import ChangeObserver
 from hypercache.engine.units import CAREFUL, LIMIT
 from hypercache.keyspace import layout
+from hypercache.keyspace.changes import Touch
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import Argument, ReplyError, encode
 from hypercache.testing.sorted_kv import SortedDictKV
 from tests.support.fragile import FULL, FragileBackend, FragileKV
+from tests.support.sinks import MemorySink
 
 NO_ROOM = ReplyError(
     f"MISCONF The fragile backend cannot take more data: {FULL}."
@@ -285,6 +289,32 @@ def test_failure_beside_a_command_drops_its_client_alone(fragile: Fragile) -> No
     assert fragile.client.closed
     assert bystander.command("PING") == "PONG"
     assert fragile.events() == ["batch_failed"]
+
+
+class Clumsy(ChangeObserver):
+    """An observer with a bug."""
+
+    def changed(self, touches: list[Touch]) -> None:
+        raise ZeroDivisionError("a bug beside the command")
+
+
+@pytest.mark.parametrize("backend", [MemoryBackend(), FragileBackend()])
+def test_what_fails_beside_a_command_leaves_nothing_to_the_next(backend: Backend) -> None:
+    harness = EngineHarness(backend)
+    bystander = harness.client()
+    sink = MemorySink()
+    harness.engine.settlement.add_sink(sink)
+    clumsy = Clumsy()
+    harness.engine.settlement.observe(clumsy)
+    with pytest.raises(ZeroDivisionError):
+        harness.command("SET", "key", "value")
+    harness.engine.settlement.unobserve(clumsy)
+    assert harness.first.closed
+    assert bystander.command("GET", "other") is None
+    assert bystander.session.written == 0
+    assert bystander.command("SET", "other", "value") == "OK"
+    assert sink.commands()[-1] == [b"SET", b"other", b"value"]
+    assert harness.engine.changes.effects == []
 
 
 # Work that no client asked for -----------------------------------------------------------------
