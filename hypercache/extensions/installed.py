@@ -56,19 +56,18 @@ def installed(family: Family[T]) -> list[Installed]:
 
 def _describe(family: Family[T], point: EntryPoint) -> Installed:
     package = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
+    known = Installed(name=point.name, place=point.value, package=package)
     try:
         extension = family.load(family.find(point.name))
+        return attrs.evolve(
+            known,
+            text=_text(extension, point),
+            traits=tuple(_traits(family, point.name, extension)),
+            settings=tuple(_settings(extension.settings_type or NoSettings)),
+            tools=tools_offered(extension) if issubclass(extension, Backend) else (),
+        )
     except ExtensionError as error:
-        return Installed(name=point.name, place=point.value, package=package, error=str(error))
-    return Installed(
-        name=point.name,
-        place=point.value,
-        package=package,
-        text=_text(extension, point),
-        traits=tuple(_traits(family, point.name, extension)),
-        settings=tuple(_settings(extension.settings_type or NoSettings)),
-        tools=tools_offered(extension) if issubclass(extension, Backend) else (),
-    )
+        return attrs.evolve(known, error=str(error))
 
 
 def _text(extension: type, point: EntryPoint) -> str:
@@ -99,8 +98,10 @@ def _traits(family: Family[T], name: str, extension: type[T]) -> Iterator[str]:
 
 
 def tools_offered(backend: type[Backend]) -> tuple[str, ...]:
-    """The commands that a backend's tools class overrides."""
+    """The commands that a backend's tools class overrides; raises `ExtensionError`."""
     tools = backend.tools or BackendTools
+    if not issubclass(tools, BackendTools):
+        raise ExtensionError(f"{tools!r} is no subclass of BackendTools.")
     return tuple(n for n in _TOOLS if getattr(tools, n) is not getattr(BackendTools, n))
 
 
@@ -109,7 +110,10 @@ def tools_offered(backend: type[Backend]) -> tuple[str, ...]:
 
 def _settings(settings_type: type, prefix: str = "") -> Iterator[Setting]:
     """The settings of a class; those of a class inside it by their whole path."""
-    kinds = get_type_hints(settings_type)
+    try:
+        kinds = get_type_hints(settings_type)
+    except NameError as error:
+        raise ExtensionError(f"the types of its settings cannot be resolved: {error}.") from error
     texts = _comments(settings_type)
     for field in attrs.fields(settings_type):
         name = prefix + field.name
@@ -145,7 +149,7 @@ def _kind(kind: object) -> str:
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(_kind(each) for each in get_args(kind) if each is not NoneType)
     if get_origin(kind) in (list, tuple, set, frozenset):
-        return "list of " + _kind(get_args(kind)[0])
+        return "list of " + ", ".join(_kind(each) for each in get_args(kind) if each is not ...)
     if isinstance(kind, type):
         return _KINDS.get(kind, kind.__name__.lower())
     return str(kind)
@@ -159,4 +163,4 @@ def _default(field: "attrs.Attribute[Any]") -> str | None:
         value = "computed" if value.takes_self else value.factory()
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value is None or value == "" else str(value)
+    return str(value) if value or isinstance(value, int | float) else "none"

@@ -17,7 +17,7 @@ shelf  hypercache-stores 2.1
     loud (yes or no; default no)
     room.keys (integer; default 10)  Bytes for keys.
     room.values (integer; default none)
-    names (list of text; default [])
+    names (list of text; default none)
 """
 
 
@@ -73,6 +73,30 @@ def test_two_of_one_name_are_both_shown(hypercache: Hypercache, tmp_path: Path) 
     text = "broken: backend 'shelf' is there more than once: cli_other:Shelf and cli_stores:Shelf."
     assert out.count(text) == 2
     assert "hypercache-other 1.0" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("tools = dict", "<class 'dict'> is no subclass of BackendTools."),
+        ("settings_type = Untold", "the types of its settings cannot be resolved: name 'Secret'"),
+    ],
+)
+def test_one_that_cannot_be_described(
+    hypercache: Hypercache, tmp_path: Path, text: str, reason: str
+) -> None:
+    module = f"cli_odd_{text.partition(' ')[0]}"
+    (tmp_path / "site" / f"{module}.py").write_text(
+        "import attrs\nfrom hypercache.backend import Backend\n\n\n"
+        "@attrs.frozen\nclass Untold:\n    a: 'Secret' = 1\n\n\n"
+        f"class Odd(Backend):\n    {text}\n\n    def __init__(self, *settings):\n"
+        "        super().__init__('odd')\n"
+    )
+    distribution(tmp_path / "site", "hypercache-odd", BACKENDS, f"odd = {module}:Odd")
+    outcome = hypercache("backends")
+    assert outcome.status == 0
+    assert reason in outcome.out
+    assert SHELF in outcome.out
 
 
 def test_plugins(hypercache: Hypercache) -> None:
