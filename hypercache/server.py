@@ -169,8 +169,10 @@ class Server:
                         await self._stop.wait()
                     await self._end()
                 finally:
-                    await self.supervisor.stop()
-                    await self.durability.stop()
+                    try:
+                        await self.supervisor.stop()
+                    finally:
+                        await self.durability.stop()
                 nursery.cancel_scope.cancel()
         finally:
             self._release()
