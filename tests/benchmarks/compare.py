@@ -128,7 +128,7 @@ class Comparison:
         with running(self.specs["sizes"], self.options.port, self.folder) as servers:
             for kind in KINDS:
                 for size in SIZES:
-                    if size > self.options.keys:
+                    if size > self.options.keys or kind.name not in self.options.types:
                         continue
                     for server in servers:
                         label = f"{kind.name} at {size:,}"

@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from .results import METRICS
+from .sizes import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("set", "get", "incr", "mset", "ping")
+TYPES = [kind.name for kind in KINDS]
 FULL = {
     "requests": 100_000,
     "rounds": 5,
@@ -35,6 +37,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--quick", action="store_true", help="a few seconds a part: to see that all works")
     add("--parts", type=names(METRICS), default=list(METRICS), help=",".join(METRICS))
     add("--only", type=names(COMMANDS), default=list(COMMANDS), help=",".join(COMMANDS))
+    add("--types", type=names(TYPES), default=TYPES, help=",".join(TYPES))
     add("--pipelines", type=numbers, default=[1, 16, 100], help="default 1,16,100")
     add("--clients", type=positive, default=50, help="connections of a load (50)")
     add("--many-clients", type=positive, default=1000, help="connections in part clients (1000)")
