@@ -72,7 +72,8 @@ def _describe(family: Family[T], point: EntryPoint) -> Installed:
 
 def _text(extension: type, point: EntryPoint) -> str:
     """The docstring of a class; compiled classes have none, but the module of the entry point."""
-    return inspect.cleandoc(extension.__doc__ or sys.modules[point.module].__doc__ or "")
+    text = extension.__doc__ or sys.modules[point.module].__doc__ or ""
+    return inspect.cleandoc(text).replace("``", "")
 
 
 def _traits(family: Family[T], name: str, extension: type[T]) -> Iterator[str]:
@@ -137,7 +138,7 @@ def _comments(settings_type: type) -> dict[str, str]:
             comment.append(line.removeprefix(_COMMENT).strip())
             continue
         if comment and (named := re.match(r"(\w+)\s*:", line)):
-            found[named[1]] = " ".join(comment)
+            found[named[1]] = " ".join(comment).replace("``", "")
         comment = []
     return found
 
