@@ -31,6 +31,8 @@ OWNER_FILE: Final = "owner"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 # Room for what a unit may need, and to grow.
 SMALLEST_MAP: Final = 32 << 20
+# Characters for a process and a boot.
+SIGNATURE: Final = 63
 # Snapshots, copies and checks that read at the same time.
 READERS: Final = 64
 
@@ -61,8 +63,15 @@ def same_boot(descriptor: int) -> bool:
 
 def sign(descriptor: int) -> None:
     """Write down who owns a folder now, durably."""
+    # In the block that it has: a full disk may have no other.
+    line = f"{os.getpid()} {_boot()}".ljust(SIGNATURE) + "\n"
+    os.pwrite(descriptor, line.encode(), 0)
+    os.fsync(descriptor)
+
+
+def resign(descriptor: int) -> None:
+    """Take the signature back: what was written since may not be trusted."""
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()} {_boot()}\n".encode(), 0)
     os.fsync(descriptor)
 
 

@@ -219,13 +219,19 @@ class Segment:
     def _head(self) -> bytes:
         return HEAD.pack(MAGIC, self.number, self.transaction)
 
-    def resume(self, end: int) -> None:
-        """Go on behind the last whole batch; what a crash has left there goes."""
+    def resume(self, end: int, torn: int) -> None:
+        """Go on behind the last whole batch; the ``torn`` bytes that a crash has left there go.
+
+        The file keeps its blocks: the disk may have no others.
+        """
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        os.ftruncate(self.descriptor, end)
+        for at in range(end, end + torn, JOINED):
+            self._write([bytes(min(JOINED, end + torn - at))], at)
+        if torn:
+            os.fdatasync(self.descriptor)  # a new batch must not lead to a rest of an old one
         os.pwrite(self.descriptor, self._head(), 0)
         self.end = end
-        self.reserve(STEP)
+        self.reserved = os.fstat(self.descriptor).st_size
 
     def adopt(self) -> None:
         """Open one that a process before this one has closed, to be synced and removed."""

@@ -28,7 +28,8 @@ COMMIT: Final[i64] = 16 * PAGE
 # Room that there must be at the beginning of a unit, and what only removing may use up.
 HEADROOM: Final[i64] = 12 << 20
 RESERVE: Final[i64] = 4 << 20
-# How much is reserved at a time, at least and at most.
+# How much is reserved at a time, at least and at most; and where there is not so much.
+LEAST: Final[i64] = 64 << 10
 SMALLEST_STEP: Final[i64] = 16 << 20
 LARGEST_STEP: Final[i64] = 1 << 30
 
@@ -97,6 +98,31 @@ class Room:
                 " remove keys, then compact it, or set a larger max_size"
             )
         self._reserve(wanted)
+
+    def cover(self) -> None:
+        """Reserve what was counted, and as much more as there is, whatever ``max_size`` says.
+
+        For what a log holds: the disk had room for it once, and may be full by now. Raises
+        `BackendFull`.
+        """
+        if self.needed() <= self.reserved:
+            return
+        for more in (SMALLEST_STEP, RESERVE, LEAST, 0):
+            wanted = self.needed() + more
+            if wanted > self.map_size:
+                wanted = self.map_size
+            if wanted <= self.reserved:
+                return
+            try:
+                self._allocate(wanted)
+            except OSError as error:
+                failure = error
+            else:
+                return
+        raise BackendFull(
+            f"{self.path}: no room on the disk for {self.needed() - self.reserved} bytes that are"
+            f" needed to open the store ({failure.strerror}): free some"
+        )
 
     def _reserve(self, wanted: i64) -> None:
         step = self.reserved // 8

@@ -41,7 +41,7 @@ class Segments:
             self.chain = [self._old(number) for number in range(self.first, found.number)]
             present = log.transaction_of(self.folder, found.number) or 0
             self.present = log.Segment(self.folder, found.number, present)
-            self.present.resume(found.end)
+            self.present.resume(found.end, found.torn)
         else:
             self.present = self._create(self.first, transaction)
         if self.first - 1 in numbers:

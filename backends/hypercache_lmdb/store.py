@@ -93,7 +93,7 @@ class LMDBKV(OrderedKV):
             self._open_environment()
         except OSError as error:
             self._release()
-            raise BackendError(f"{self.folder}: {error.strerror}: {error.filename}") from error
+            raise BackendError(f"{error.filename or self.folder}: {error.strerror}") from error
         except lmdb.Error as failure:
             self._release()
             raise self._failure(failure) from failure
@@ -111,13 +111,13 @@ class LMDBKV(OrderedKV):
         self._releases.append(self._environment.close)
         self._environment.reader_check()
         self.max_key_size = self._environment.max_key_size()
-        self._identify()
         self._file = os.open(self.folder / environment.DATA_FILE, os.O_RDWR | os.O_CLOEXEC)
         map_size = self._environment.info()["map_size"]
         self._room = Room(str(self.folder), self._file, map_size, settings.max_size)
+        self._room.cover()
+        self._identify()
         self._begin()
         self._releases.append(self._end)
-        self._room.ensure(HEADROOM)
         first = self._transaction.get(environment.LOG_KEY, db=self._unnamed)
         self._log = Segments(self.folder, environment.decode_number(first))
         self._releases.append(self._log.close)
@@ -141,9 +141,9 @@ class LMDBKV(OrderedKV):
         self._data = self._environment.open_db(environment.DATA)
 
     def _apply(self, key: bytes, value: bytes | None) -> None:
-        if self._room.operations % STRIDE == 0 or (value and len(value) >= LARGE_VALUE):
-            self._room.ensure(HEADROOM + (len(value) if value else 0))
+        # When this was written it had its room, and no more may be left now.
         self._room.count(len(key), len(value) if value else 0)
+        self._room.cover()
         if value is None:
             self._transaction.delete(key)
         else:
@@ -366,6 +366,8 @@ class LMDBKV(OrderedKV):
             self._confirm()
             self._commit_all(self._log.prepare(self._number))
         except (OSError, lmdb.Error) as error:
+            if self._broken:
+                return
             self.refusal = f"{self.folder}: the log cannot be folded into the store: {error}"
             return
         self.checkpoints += 1
@@ -391,9 +393,24 @@ class LMDBKV(OrderedKV):
 
     def _confirm(self) -> None:
         """See to it that the last checkpoint is on the disk."""
-        if self._log.unconfirmed:
+        if not self._log.unconfirmed:
+            return
+        try:
             os.fdatasync(self._file)
-            self._log.confirmed()
+        except OSError as error:
+            # The system may forget what it could not write: whoever opens the store next begins
+            # with the checkpoint before, as if the machine had failed.
+            environment.resign(self._owner)
+            self._break(self.folder / environment.DATA_FILE, error)
+            raise
+        self._log.confirmed()
+
+    def _break(self, path: Path, error: OSError) -> None:
+        """What the disk has, nobody knows; trying again could pretend that all is well."""
+        self._broken = (
+            f"{path} could not be synced ({error.strerror}): see to the disk and restart the server"
+        )
+        self.refusal = self._broken
 
     def maintain(self) -> None:
         """Confirm the last checkpoint, and prepare the next one."""
@@ -406,6 +423,7 @@ class LMDBKV(OrderedKV):
                 self._confirm()
                 self.flush_microseconds = int((self._seconds() - began) * 1_000_000)
             self._log.prepare(self._number)
+            self._environment.reader_check()  # a reader that was killed pins its pages
         except OSError as error:
             raise BackendError(f"{self.folder}: {error.strerror}") from error
 
@@ -418,12 +436,7 @@ class LMDBKV(OrderedKV):
             self._log.sync()
             self.syncs += 1
         except OSError as error:
-            # What the disk has now, nobody knows; trying again could pretend that all is well.
-            self._broken = (
-                f"{self._log.present.path} could not be synced ({error.strerror}): see to the"
-                " disk and restart the server"
-            )
-            self.refusal = self._broken
+            self._break(self._log.present.path, error)
             raise BackendError(self._broken) from error
 
     # Snapshots -------------------------------------------------------------------------------
