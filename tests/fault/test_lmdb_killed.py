@@ -33,8 +33,11 @@ SETTINGS: Final = {
     "save": "",
 }
 REGISTRY: Final = registry()
-#: As where both backends run in one process (tests/contract/test_machine.py).
-LIMITS: Final = Limits(frozenset({b"object|idletime"}), {b"xadd": {b"~"}, b"xtrim": {b"~"}})
+#: As where both backends run in one process (tests/contract/test_machine.py); and WAITAOF tells
+#: that a store has what memory has not.
+LIMITS: Final = Limits(
+    frozenset({b"object|idletime", b"waitaof"}), {b"xadd": {b"~"}, b"xtrim": {b"~"}}
+)
 
 
 def problems(directory: Path) -> list[str]:

@@ -9,7 +9,7 @@ single commands up to any of them.
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,7 @@ Check = Callable[[Path], list[str]]
 class Twin(EngineSide):
     """An engine in memory whose clock is the time of day."""
 
-    def send(self, requests: list[Request]) -> None:  # type: ignore[override]
+    def send(self, requests: Sequence[Request]) -> None:
         self.harness.clock.now = time.time_ns() // 1000
         super().send(requests)
 

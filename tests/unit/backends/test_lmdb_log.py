@@ -152,7 +152,7 @@ def test_segment_without_a_head_was_never_written_to(tmp_path: Path, content: by
     found, replay = read(tmp_path)
     assert (found, replay.end, replay.torn) == ([], log.HEAD.size, 0)
     segment = log.Segment(tmp_path, 1, 7)
-    segment.resume(replay.end)
+    segment.resume(replay.end, replay.torn)
     append(segment, BATCHES[0])
     segment.close()
     assert read(tmp_path)[0] == BATCHES[0]
@@ -179,7 +179,8 @@ def test_resuming_goes_on_behind_the_last_whole_batch(tmp_path: Path, segment: l
     segment.close()
     os.truncate(segment.path, ends[-1] - 1)
     again = log.Segment(tmp_path, 1, 7)
-    again.resume(read(tmp_path)[1].end)
+    torn = read(tmp_path)[1]
+    again.resume(torn.end, torn.torn)
     append(again, [(b"new", b"value")])
     again.close()
     found, replay = read(tmp_path)
