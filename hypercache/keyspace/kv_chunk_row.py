@@ -34,6 +34,42 @@ class ChunkRow:
         self.index = PositionIndex(handle, namer)
         #: Behind all chunks.
         self.stop = handle.prefix + BEHIND_CHUNKS
+        # Whether the chunk that is held back is the last one, or the first.
+        self._is_last_held = False
+
+    # The ends -----------------------------------------------------------------------------------
+
+    def end(self, right: bool) -> tuple[bytes, bytes]:
+        """The last or first chunk with its key, to be held back once it is changed; or nothing."""
+        handle = self.handle
+        if handle.held_key and self._is_last_held == right:
+            return handle.held_key, handle.held_raw
+        handle.release()
+        self._is_last_held = right
+        pairs = handle.kv.range(handle.prefix, self.stop, 1, right)
+        return pairs[0] if pairs else (b"", b"")
+
+    def extend(self, key: bytes, element: bytes, right: bool) -> None:
+        """Begin a new chunk beyond the one under ``key``, the last or first, if there is one."""
+        handle = self.handle
+        handle.release()
+        label = label_of(key) if key else NONE
+        new = encode_label(between(label, NONE) if right else between(NONE, label))
+        handle.add(handle.prefix + new, encode_chunk([element]))
+        if key:
+            self.index.end_changed(new if right else key[-LABEL:])
+
+    def cut(self, key: bytes, chunk: bytes, right: bool) -> None:
+        """Remove the last or first chunk, which is empty without its only element."""
+        handle = self.handle
+        handle.release()
+        handle.drop(key, chunk)
+        if right:
+            self.index.end_changed(key[-LABEL:])
+            return
+        first = handle.kv.range(handle.prefix, self.stop, 1)
+        if first:
+            self.index.end_changed(first[0][0][-LABEL:])
 
     # Finding ----------------------------------------------------------------------------------
 
@@ -41,6 +77,7 @@ class ChunkRow:
         """The key of the chunk that has a position, the chunk, and the position inside."""
         handle = self.handle
         length = handle.use().length
+        handle.release()
         backwards = index > length // 2
         # Elements between the end where the walk begins and the position.
         left = length - 1 - index if backwards else index

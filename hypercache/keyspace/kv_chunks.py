@@ -84,6 +84,29 @@ def prepended(chunk: bytes, element: bytes) -> bytes:
     )
 
 
+def without_first(chunk: bytes) -> tuple[bytes, bytes]:
+    """The first element of a chunk, and the chunk that is left; nothing if it was the only one."""
+    count = count_of(chunk)
+    body = _HEAD + _PER_ELEMENT * count
+    end = body + int(_LENGTH.unpack_from(chunk, _HEAD)[0])
+    if count == 1:
+        return chunk[body:end], b""
+    return chunk[body:end], _COUNT.pack(count - 1) + chunk[_HEAD + _PER_ELEMENT : body] + chunk[
+        end:
+    ]
+
+
+def without_last(chunk: bytes) -> tuple[bytes, bytes]:
+    """The last element of a chunk, and the chunk that is left; nothing if it was the only one."""
+    count = count_of(chunk)
+    body = _HEAD + _PER_ELEMENT * count
+    start = len(chunk) - int(_LENGTH.unpack_from(chunk, body - _PER_ELEMENT)[0])
+    if count == 1:
+        return chunk[start:], b""
+    lengths = chunk[_HEAD : body - _PER_ELEMENT]
+    return chunk[start:], _COUNT.pack(count - 1) + lengths + chunk[body:start]
+
+
 def split(elements: list[bytes]) -> list[list[bytes]]:
     """Elements in runs that make a chunk each: halves, until they fit."""
     count = len(elements)

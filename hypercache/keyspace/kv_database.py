@@ -285,6 +285,7 @@ class KVDatabase(Database):
         with self._store:
             destination._clear_name(new_name)
             if record.form != INLINE:
+                self._store.write_records()
                 twin.object = self._store.new_object()
                 for prefix in prefixes_of(record):
                     self._copy_pairs(prefix + number(record.object), prefix + number(twin.object))

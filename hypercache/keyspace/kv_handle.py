@@ -16,6 +16,9 @@ class Handle(Lease):
 
     `add`, `replace` and `drop` write the pairs of the value's object and keep account of the
     bytes; whoever calls them calls `settle` at the end, in the same transaction.
+
+    A pair that is rewritten again and again, such as the last chunk of a list, can be held back
+    with `hold` until the unit is committed or somebody calls `release` to see it in the store.
     """
 
     def __init__(self, store: Store, tally: Tally, place: bytes, record: Record) -> None:
@@ -25,6 +28,9 @@ class Handle(Lease):
         self.tally = tally
         #: What all elements' keys begin with.
         self.prefix = layout.ELEMENT + layout.number(record.object)
+        #: The pair that is held back; no key if there is none.
+        self.held_key = b""
+        self.held_raw = b""
         self._grown: i64 = 0
         self._changed = False
 
@@ -56,6 +62,21 @@ class Handle(Lease):
         """Store another value under a key."""
         self.kv.put(key, raw)
         self._grown += len(raw) - len(old)
+
+    def hold(self, key: bytes, raw: bytes, old: bytes) -> None:
+        """`replace`, held back; what was held before must have been released."""
+        self.held_key = key
+        self.held_raw = raw
+        self._grown += len(raw) - len(old)
+        if not self.noted:
+            self.store.note(self)
+
+    def release(self) -> None:
+        """Write the pair that is held back."""
+        if self.held_key:
+            self.kv.put(self.held_key, self.held_raw)
+            self.held_key = b""
+            self.held_raw = b""
 
     def drop(self, key: bytes, raw: bytes) -> None:
         """Remove a pair, given its value."""

@@ -13,12 +13,13 @@ from hypercache.keyspace.kv_chunks import (
     count_of,
     decode_chunk,
     element_at,
-    encode_chunk,
     fits,
     prepended,
+    without_first,
+    without_last,
 )
 from hypercache.keyspace.kv_handle import Handle
-from hypercache.keyspace.kv_labels import LABEL, NONE, between, encode_label, label_of
+from hypercache.keyspace.kv_labels import LABEL
 from hypercache.keyspace.layout import COMPACT, WIDE, Namer, Record
 from hypercache.listpack import OVERHEAD, fits_again, outgrows, string_size
 
@@ -59,17 +60,12 @@ class KVList(ListValue):
         handle = self.handle
         length = handle.use().length
         with handle.store:
-            end = handle.kv.range(handle.prefix, self.row.stop, 1, right)
-            if end and fits(end[0][1], element):
-                key, chunk = end[0]
+            key, chunk = self.row.end(right)
+            if key and fits(chunk, element):
                 longer = appended(chunk, element) if right else prepended(chunk, element)
-                handle.replace(key, longer, chunk)
+                handle.hold(key, longer, chunk)
             else:
-                label = label_of(end[0][0]) if end else NONE
-                new = encode_label(between(label, NONE) if right else between(NONE, label))
-                handle.add(handle.prefix + new, encode_chunk([element]))
-                if end:
-                    self.row.index.end_changed(new if right else end[0][0][-LABEL:])
+                self.row.extend(key, element, right)
             self._grow(element)
             handle.settle(length + 1)
         self.changes += 1
@@ -84,16 +80,14 @@ class KVList(ListValue):
         handle = self.handle
         length = handle.use().length
         with handle.store:
-            end = handle.kv.range(handle.prefix, self.row.stop, 1, right)
-            if not end:
+            key, chunk = self.row.end(right)
+            if not key:
                 raise BackendError("pop: the list is empty")
-            key, chunk = end[0]
-            elements = decode_chunk(chunk)
-            element = elements.pop(-1 if right else 0)
-            self.row.keep(key, chunk, elements)
-            if not elements and length > 1:
-                end = handle.kv.range(handle.prefix, self.row.stop, 1) if not right else end
-                self.row.index.end_changed(end[0][0][-LABEL:])
+            element, rest = without_last(chunk) if right else without_first(chunk)
+            if rest:
+                handle.hold(key, rest, chunk)
+            else:
+                self.row.cut(key, chunk, right)
             self._shrink(string_size(element), length - 1)
             handle.settle(length - 1)
         self.changes += 1
@@ -195,6 +189,7 @@ class KVList(ListValue):
         length = handle.use().length
         removed: i64 = 0
         with handle.store:
+            handle.release()
             start = handle.prefix
             stop = self.row.stop
             changed: list[tuple[bytes, bytes]] = []
@@ -229,6 +224,7 @@ class KVList(ListValue):
         handle = self.handle
         length = handle.use().length
         found: list[int] = []
+        handle.release()
         start = handle.prefix
         stop = self.row.stop
         seen: i64 = 0

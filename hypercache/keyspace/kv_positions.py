@@ -33,8 +33,8 @@ BEHIND_CHUNKS: Final = bytes((_LEVELS,))
 # What the keys of each level have behind the object; the chunks, on level 0, have their label.
 _TAGS: Final = [b"", *[bytes((_LEVELS + level,)) for level in range(1, TOP + 2)]]
 # Entries of a level that are read at a time, and chunks.
-_STEP: Final = 32
-_CHUNKS: Final = 6
+_STEP: Final = 16
+_CHUNKS: Final = 4
 _COUNT: Final = Struct(">Q")
 #: What the last chunk of a level has for a count.
 OPEN: Final = b""

@@ -43,6 +43,9 @@ class Lease:
         #: False once the key is replaced or removed, or the unit over.
         self.valid = True
 
+    def release(self) -> None:
+        """Write what the value holds back of its elements."""
+
 
 class Live:
     """A value in use and its lease."""
@@ -59,7 +62,7 @@ class Store:
 
     ``with store:`` around writes makes them a transaction of their own where no unit is
     open; in a unit they are part of it. Counters live in memory, are written when a
-    transaction is committed and read back when one is undone. Where a write fails inside
+    transaction is committed and taken back when one is undone. Where a write fails inside
     a unit, what it did before stays until the unit is rolled back: so the unit takes no more
     writes, and `commit` refuses.
 
@@ -82,6 +85,9 @@ class Store:
         self._next_space: i64 = 1
         self._ids_dirty = False
         self._noted: list[Lease] = []
+        # Numbers and counters as they are stored: what the last commit has kept, and since.
+        self._committed: list[bytes] = []
+        self._written: list[bytes] = []
 
     # Opening -----------------------------------------------------------------------------
 
@@ -147,16 +153,21 @@ class Store:
 
     def _read(self) -> None:
         """Take counters and numbers from the store."""
-        next_object, next_space, graves = layout.decode_ids(self.must_get(layout.META_IDS))
-        self._next_object = next_object
-        self._next_space = next_space
-        self.graves = graves
-        self._ids_dirty = False
+        stored = [self.must_get(layout.META_IDS)]
         for tally in self.tallies:
             raw = self.kv.get(tally.key)
-            if raw is not None:
-                tally.decode(raw)
+            stored.append(tally.encode() if raw is None else raw)
+        self._take(stored)
+
+    def _take(self, stored: list[bytes]) -> None:
+        """Use the numbers, and the counters of each database, that were committed."""
+        self._next_object, self._next_space, self.graves = layout.decode_ids(stored[0])
+        self._ids_dirty = False
+        for tally in self.tallies:
+            tally.decode(stored[1 + tally.index])
             tally.dirty = False
+        self._committed = stored
+        self._written = list(stored)
 
     # Transactions ------------------------------------------------------------------------
 
@@ -205,6 +216,7 @@ class Store:
         except BaseException:
             self._restore()
             raise
+        self._committed = list(self._written)
 
     def _rollback(self) -> None:
         self.kv.rollback()
@@ -213,7 +225,7 @@ class Store:
     def _restore(self) -> None:
         self._noted.clear()
         self.forget_all()
-        self._read()
+        self._take(self._committed)
 
     def _write(self) -> None:
         """Put records, counters and numbers into the store, those that changed."""
@@ -221,10 +233,13 @@ class Store:
         if self._ids_dirty:
             ids = layout.encode_ids(self._next_object, self._next_space, self.graves)
             self.kv.put(layout.META_IDS, ids)
+            self._written[0] = ids
             self._ids_dirty = False
         for tally in self.tallies:
             if tally.dirty:
-                self.kv.put(tally.key, tally.encode())
+                raw = tally.encode()
+                self.kv.put(tally.key, raw)
+                self._written[1 + tally.index] = raw
                 tally.dirty = False
 
     def __enter__(self) -> None:
@@ -267,6 +282,7 @@ class Store:
             for lease in self._noted:
                 lease.noted = False
                 if lease.valid:
+                    lease.release()
                     self.kv.put(lease.place, lease.record.encode())
             self._noted.clear()
 
@@ -280,6 +296,7 @@ class Store:
         """The key is replaced or removed: its value is not used any more."""
         live = self.live.pop(place, None)
         if live is not None:
+            live.lease.release()
             live.lease.valid = False
 
     def forget_space(self, prefix: bytes) -> None:

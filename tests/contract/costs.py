@@ -119,7 +119,11 @@ def add_one(value: Any, number: int) -> None:
 
 
 def calls(kind: int, count: int) -> dict[str, int]:
-    """Calls of the store for each operation on a value of so many elements."""
+    """Calls of the store for each operation on a value of so many elements.
+
+    Those of a whole unit with this operation alone: one is to find the value, and two or three
+    are to write its record and the counters at the end.
+    """
     kv = CountingKV()
     backend, (database, _) = opened(kv)
     for number in range(count):
@@ -129,11 +133,13 @@ def calls(kind: int, count: int) -> dict[str, int]:
             backend.begin()
         add_one(made(database, kind), number)
         kv.calls.clear()
+    backend.commit()
     found: dict[str, int] = {}
     for name, operation in (FLAT.get(kind, {}) | LOGARITHMIC.get(kind, {})).items():
-        value = made(database, kind)
         kv.calls.clear()
-        operation(value, count)
+        backend.begin()
+        operation(made(database, kind), count)
+        backend.commit()
         found[name] = len(kv.calls)
     if wrong := database.check():
         raise AssertionError(f"{KIND_NAMES[kind]} of {count}: {wrong}")

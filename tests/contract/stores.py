@@ -22,6 +22,12 @@ class CountingKV(SortedDictKV):
         self.calls.append("put")
         super().put(key, value)
 
+    def exchange(self, key: bytes, value: bytes) -> bytes | None:
+        self.calls.append("exchange")
+        old = super().get(key)
+        super().put(key, value)
+        return old
+
     def delete(self, key: bytes) -> bool:
         self.calls.append("delete")
         return super().delete(key)

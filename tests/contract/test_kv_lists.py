@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from hypercache.backend import LIST, Database, ListValue
+from hypercache.backend import LIST, NO_EXPIRE, Database, ListValue
 from tests.contract.stores import CountingKV, opened
 
 
@@ -102,10 +102,86 @@ def test_short_lists_have_no_index_and_the_first_chunk_is_never_in_it() -> None:
     assert sum(key.startswith(b"o") for key in kv.data) <= 64 + 32
 
 
+def test_end_of_a_list_is_written_once_a_unit() -> None:
+    kv = CountingKV()
+    backend, (database, _) = opened(kv)
+    list_of(database).push_right(b"0")
+    backend.begin()
+    kv.calls.clear()
+    for number in range(1, 60):
+        list_of(database).push_right(b"%d" % number)
+    for number in range(59, 10, -1):
+        assert list_of(database).pop_right() == b"%d" % number
+    assert kv.calls == ["get", "range"]
+    backend.commit()
+    assert kv.calls == ["get", "range", "put", "put", "put"]  # chunk, record, counters
+    assert list_of(database).range(0, 11) == [b"%d" % number for number in range(11)]
+    assert database.check() == []
+
+
+ENDINGS: tuple[Callable[[Database, Database], object], ...] = (
+    lambda one, two: one.move(b"list", two, b"moved"),
+    lambda one, two: one.copy(b"list", two, b"copy"),
+    lambda one, two: one.swap(two),
+    lambda one, _: one.clear(),
+    lambda one, _: one.unlink(b"list"),
+    lambda one, _: one.put(b"list", b"value", NO_EXPIRE),
+    lambda one, _: one.create(b"list", LIST),
+    lambda one, _: list_of(one).range(0, 20),
+    lambda one, _: list_of(one).get(10),
+    lambda one, _: list_of(one).set(19, b"set"),
+    lambda one, _: list_of(one).insert(10, b"inserted"),
+    lambda one, _: list_of(one).insert(0, b"inserted"),
+    lambda one, _: list_of(one).find(b"19", 0, 1, 100, True),
+    lambda one, _: list_of(one).remove(b"19", 1, True),
+    lambda one, _: list_of(one).remove_range(10, 20),
+    lambda one, _: list_of(one).pop_left(),
+    lambda one, _: list_of(one).push_left(b"first"),
+)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_was_held_back_is_there_for_whatever_comes_next(
+    ending: Callable[[Database, Database], object],
+) -> None:
+    """A unit of pushes and something else leaves what two units leave."""
+    stores: list[dict[bytes, bytes]] = []
+    for is_split in (False, True):
+        kv = CountingKV()
+        backend, (one, two) = opened(kv)
+        list_of(one).push_right(b"0")
+        backend.begin()
+        for number in range(1, 20):
+            list_of(one).push_right(b"%d" % number)
+        if is_split:
+            backend.commit()
+            backend.begin()
+        ending(one, two)
+        backend.reclaim(3)
+        backend.commit()
+        assert one.check() == two.check() == []
+        stores.append(dict(kv.data))
+    assert stores[0] == stores[1]
+
+
+def test_what_was_held_back_is_undone_with_the_unit() -> None:
+    kv = CountingKV()
+    backend, (database, _) = opened(kv)
+    list_of(database).push_right(b"0")
+    before = dict(kv.data)
+    backend.begin()
+    list_of(database).push_right(b"1")
+    backend.rollback()
+    backend.begin()
+    backend.commit()
+    assert dict(kv.data) == before
+    assert list_of(database).range(0, 1) == [b"0"]
+
+
 POSITIONS: tuple[tuple[str, int, Callable[[ListValue, int], object]], ...] = (
-    ("LINDEX", 14, lambda list_, at: list_.get(at)),
-    ("LSET", 16, lambda list_, at: list_.set(at, b"other %06d" % at)),
-    ("LRANGE", 15, lambda list_, at: list_.range(at, at + 10)),
+    ("LINDEX", 16, lambda list_, at: list_.get(at)),
+    ("LSET", 18, lambda list_, at: list_.set(at, b"other %06d" % at)),
+    ("LRANGE", 17, lambda list_, at: list_.range(at, at + 10)),
     ("LINSERT", 40, lambda list_, at: list_.insert(at, b"new")),
     ("LTRIM's part", 40, lambda list_, at: list_.remove_range(at, at + 30)),
 )
