@@ -154,6 +154,19 @@ def open_for_reading(folder: Path) -> lmdb.Environment:
         raise BackendError(f"{folder} cannot be opened: {error}") from error
 
 
+def identify(folder: Path, env: lmdb.Environment) -> None:
+    """Check what a store says about itself, or write it into one that is new."""
+    with env.begin() as reading:
+        found = reading.get(FORMAT_KEY)
+        empty = reading.stat()["entries"] == 0
+    check_format(folder, found, empty)
+    if found is None:
+        with env.begin(write=True) as writing:
+            writing.put(FORMAT_KEY, FORMAT)
+            writing.put(LOG_KEY, encode_number(1))
+        env.sync(True)
+
+
 def check_format(folder: Path, found: bytes | None, is_empty: bool) -> None:
     """Refuse what this version cannot read."""
     if found == FORMAT or (found is None and is_empty):

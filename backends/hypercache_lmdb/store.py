@@ -115,7 +115,9 @@ class LMDBKV(OrderedKV):
         map_size = self._environment.info()["map_size"]
         self._room = Room(str(self.folder), self._file, map_size, settings.max_size)
         self._room.cover()
-        self._identify()
+        environment.identify(self.folder, self._environment)
+        self._unnamed = self._environment.open_db()
+        self._data = self._environment.open_db(environment.DATA)
         self._begin()
         self._releases.append(self._end)
         first = self._transaction.get(environment.LOG_KEY, db=self._unnamed)
@@ -125,20 +127,6 @@ class LMDBKV(OrderedKV):
         self._operations = self.recovery.operations
         environment.sign(self._owner)
         self._is_open = True
-
-    def _identify(self) -> None:
-        """Read, or write, what the store says about itself."""
-        with self._environment.begin() as reading:
-            found = reading.get(environment.FORMAT_KEY)
-            empty = reading.stat()["entries"] == 0
-        environment.check_format(self.folder, found, empty)
-        if found is None:
-            with self._environment.begin(write=True) as writing:
-                writing.put(environment.FORMAT_KEY, environment.FORMAT)
-                writing.put(environment.LOG_KEY, environment.encode_number(1))
-            self._environment.sync(True)
-        self._unnamed = self._environment.open_db()
-        self._data = self._environment.open_db(environment.DATA)
 
     def _apply(self, key: bytes, value: bytes | None) -> None:
         # When this was written it had its room, and no more may be left now.
@@ -275,17 +263,28 @@ class LMDBKV(OrderedKV):
             raise BackendError(f"{self.folder}: a transaction is open already")
         self._checkpoint_if_due()
         if self._look_again:
+            self._end_old_snapshots()
+        if self._look_again or not self.refusal:
             self._look_again = False
-            self._look_for_room()
-            if self._snapshots:
-                self._end_old_snapshots()
-        elif not self.refusal:
             self._look_for_room()
         self._unit_began = self._operations
         self._in_unit = True
 
     def _look_for_room(self) -> None:
         """Refuse writes, or no longer, before anything is lost for the want of room."""
+        refused = self.refusal != ""
+        self._try_room()
+        if self.refusal and not self._broken and (not refused or self._is_ready()):
+            # What is counted is the most that there may be: a checkpoint tells what there is.
+            if self._operations > 0:
+                self._checkpoint()
+            elif not self._snapshots:
+                self._end()
+                self._enlarge_map()
+                self._begin()
+            self._try_room()
+
+    def _try_room(self) -> None:
         if self._broken:
             self.refusal = self._broken
             return
@@ -351,10 +350,13 @@ class LMDBKV(OrderedKV):
         operations = self._operations
         if size <= self._log_size and operations <= OPERATIONS:
             return
-        ready = self._log.prepared is not None and not self._log.unconfirmed
         late = size > OVERDUE * self._log_size or operations > OVERDUE * OPERATIONS
-        if (ready or late) and not self._broken:
+        if (late or self._is_ready()) and not self._broken:
             self._checkpoint()
+
+    def _is_ready(self) -> bool:
+        """Whether a checkpoint costs no waiting."""
+        return self._log.prepared is not None and not self._log.unconfirmed
 
     def _checkpoint(self) -> None:
         """Commit LMDB's transaction, which holds all of the log, and begin a new segment.
@@ -366,9 +368,8 @@ class LMDBKV(OrderedKV):
             self._confirm()
             self._commit_all(self._log.prepare(self._number))
         except (OSError, lmdb.Error) as error:
-            if self._broken:
-                return
-            self.refusal = f"{self.folder}: the log cannot be folded into the store: {error}"
+            if not self._broken:
+                self.refusal = f"{self.folder}: the log cannot be folded into the store: {error}"
             return
         self.checkpoints += 1
         self.checkpoint_microseconds = int((self._seconds() - began) * 1_000_000)
@@ -383,13 +384,17 @@ class LMDBKV(OrderedKV):
             self._undo()
             raise
         finished = self._log.rotate(fresh)
+        self._enlarge_map()
+        self._begin()
+        if not finished:
+            self._confirm()
+
+    def _enlarge_map(self) -> None:
+        """Double the map when half of it is used. No transaction may be open, nor a snapshot."""
         room = self._room
         if 2 * room.needed() > room.map_size and not self._snapshots:
             self._environment.set_mapsize(2 * room.map_size)
             room.map_size *= 2
-        self._begin()
-        if not finished:
-            self._confirm()
 
     def _confirm(self) -> None:
         """See to it that the last checkpoint is on the disk."""
