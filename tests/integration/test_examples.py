@@ -95,11 +95,9 @@ def test_sqlite_serves_every_type_and_keeps_it(start: Start, tmp_path: Path) -> 
     client = client_of(server)
     fill(client)
     examine(client)
-    pipeline = client.pipeline(transaction=True)
-    pipeline.rename("set", "other").delete("list").rename("other", "set").rpush(
-        "list", *range(1000)
-    )
-    pipeline.execute()
+    assert client.info("backend")["sqlite_log_bytes"] > 1_000_000
+    transaction = client.pipeline().rename("set", "other").delete("list")
+    transaction.rename("other", "set").rpush("list", *range(1000)).execute()
     server.kill()
     server = start(**settings)
     examine(client_of(server))
@@ -117,6 +115,14 @@ def test_sqlite_is_copied_while_a_server_uses_it(start: Start, tmp_path: Path) -
     assert server.stop() == 0
     copied = start(**{"backend": "sqlite", "backend-settings.path": "copy.sqlite"})
     examine(client_of(copied))
+
+
+def test_sqlite_refuses_writes_before_the_disk_is_full(start: Start) -> None:
+    client = client_of(start(**{"backend": "sqlite", "backend-settings.reserve": str(1 << 60)}))
+    with pytest.raises(redis.ResponseError, match="bytes are free on the disk"):
+        client.set("key", "value")
+    assert client.get("key") is None
+    assert client.delete("key") == 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypercache_sqlite import SQLiteBackend, SQLiteKV, SQLiteSettings, SQLiteTools
 
-from hypercache.backend import NO_EXPIRE, Backend, BackendError
+from hypercache.backend import NO_EXPIRE, Backend, BackendError, BackendFull
 from hypercache.backend_tools import unheard
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.keyspace.ordered import OrderedKV
@@ -94,6 +94,22 @@ def test_little_room_is_told_until_there_is_more(stores: Stores) -> None:
     kv.reserve = 0
     kv.maintain()
     assert kv.refusal == ""
+    kv.close()
+
+
+def test_full_store_can_be_rolled_back_and_read(stores: Stores) -> None:
+    kv = stores.make()
+    kv.open()
+    kv.begin()
+    kv.put(b"first", b"value")
+    kv.commit()
+    kv.execute("PRAGMA max_page_count = 10")
+    kv.begin()
+    with pytest.raises(BackendFull, match="database or disk is full"):
+        kv.put(b"second", b"value" * 100_000)
+    kv.rollback()
+    assert kv.get(b"first") == b"value"
+    assert kv.get(b"second") is None
     kv.close()
 
 
