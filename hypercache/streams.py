@@ -209,12 +209,12 @@ class StreamValue(Value):
         """Number of entries in the node that is cheap to drop as a whole, and its last id.
 
         What trimming with ``~`` removes at a time; the stream is not empty. A store without
-        nodes answers 1 and the first id.
+        nodes answers for as many entries as it likes to remove at a time.
         """
         raise NotImplementedError
 
     def nodes(self) -> int:
-        """Number of nodes (XINFO STREAM); a store without them answers 1, or 0 when empty."""
+        """Number of nodes (XINFO STREAM): 0 when empty, at most one an entry."""
         raise NotImplementedError
 
     def groups(self) -> list[StreamGroup]:

@@ -115,7 +115,8 @@ class Trimming:
                 limit = _DEFAULT_LIMIT
             limit = min(limit, _HIGHEST_LIMIT)
         removed: i64 = 0
-        while stream.length() > 0:
+        most = self.length if self.strategy == MAXLEN else 0
+        while stream.length() > most:
             count, last = stream.first_node()
             if limit > 0 and removed + count > limit:
                 break

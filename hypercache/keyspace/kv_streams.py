@@ -137,11 +137,22 @@ class KVStream(StreamValue):
         self.changes += count - left
         return count - left
 
+    # There are no nodes, but what trims with ``~``, or asks how many there are, means as many
+    # entries as a full one has.
+
     def first_node(self) -> tuple[int, bytes]:
-        return 1, self.first_id()
+        self.handle.use()
+        prefix = self._entries
+        pairs = self.handle.kv.range(prefix, after(prefix), int(self._node_entries()))
+        return len(pairs), pairs[-1][0][len(prefix) :]
 
     def nodes(self) -> int:
-        return 1 if self.handle.use().length else 0
+        entries = self._node_entries()
+        return (self.handle.use().length + entries - 1) // entries
+
+    def _node_entries(self) -> i64:
+        limit = self.handle.store.limits.stream_entries
+        return limit if limit > 0 else CHUNK
 
     # Groups ------------------------------------------------------------------------------------
 
