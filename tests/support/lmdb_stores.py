@@ -1,13 +1,56 @@
 """Stores of the LMDB backend to test with: filling them, killing their process, reading them."""
 
-import subprocess
 from pathlib import Path
+from typing import Literal
 
-from hypercache_lmdb import LMDBBackend, LMDBSettings
+from hypercache_lmdb import LMDBKV, LMDBBackend, LMDBSettings
 
 from hypercache.backend import HASH, NO_EXPIRE, Database, HashValue
 
+MB = 1 << 20
+State = dict[bytes, bytes]
 Contents = list[dict[bytes, object]]
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def seconds(self) -> float:
+        return self.now
+
+
+def opened_kv(
+    path: Path,
+    clock: Clock | None = None,
+    *,
+    max_size: int = 0,
+    sync: Literal["always", "everysec", "no"] = "everysec",
+) -> LMDBKV:
+    settings = LMDBSettings(
+        path=str(path), map_size=MB, log_size=1 << 16, max_size=max_size, sync=sync
+    )
+    kv = LMDBKV(settings, (clock or Clock()).seconds)
+    kv.open()
+    return kv
+
+
+def put(kv: LMDBKV, first: int, count: int, size: int = 100) -> State:
+    """Put pairs in a transaction; what was put."""
+    pairs = {
+        b"%08d" % number: b"%d" % number * (size // 4) for number in range(first, first + count)
+    }
+    kv.begin()
+    for key, value in pairs.items():
+        kv.put(key, value)
+    kv.commit()
+    return pairs
+
+
+def state(kv: LMDBKV) -> State:
+    return dict(kv.range(b"", b"\xff", 1 << 30))
 
 
 class Filled:
@@ -52,11 +95,6 @@ def contents(path: Path) -> Contents:
     found = store.contents()
     store.backend.close()
     return found
-
-
-def left_behind(path: Path, target: Path) -> None:
-    """Copy a store's files as they are now: what a process that is killed leaves behind."""
-    subprocess.run(["cp", "-r", "--sparse=always", path, target], check=True)
 
 
 def names(path: Path) -> set[str]:
