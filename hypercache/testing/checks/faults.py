@@ -115,6 +115,7 @@ def a_failure_leaves_the_last_commit(trial: Trial) -> None:
         for unit in UNITS:
             if not _survives(again, unit, keeps=number % 2 == 1):
                 break
+        plan.forget()  # stores with a salt of their own may need fewer calls than were counted
         again.verify()
         again.close()
 
