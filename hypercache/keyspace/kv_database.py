@@ -74,9 +74,13 @@ class KVDatabase(Database):
         place = self._tally.records + name
         raw = record.encode()
         self._kv.put(place, raw)
+        self._enter(name, record, len(place) + len(raw))
+
+    def _enter(self, name: bytes, record: Record, size: i64) -> None:
+        """Account for a record that comes, of so many bytes with its place."""
         tally = self._tally
         tally.size += 1
-        tally.used += len(place) + len(raw) + self._kv.pair_overhead + record.used
+        tally.used += size + self._kv.pair_overhead + record.used
         tally.volatile += record.expire != NO_EXPIRE
         tally.dirty = True
         self._add_deadline(tally.deadlines, name, record.expire)
@@ -178,6 +182,8 @@ class KVDatabase(Database):
     def _put_short(self, name: bytes, place: bytes, value: bytes) -> None:
         """Store a short string without a deadline: one search, what was there comes with it."""
         live = self._store.live.get(place)
+        if live is not None:
+            self._store.write_records()
         raw = INLINE_HEAD + value
         old = self._kv.exchange(place, raw)
         tally = self._tally
@@ -188,7 +194,7 @@ class KVDatabase(Database):
         elif old[0] == INLINE:
             tally.used += len(raw) - len(old)
         else:
-            record = decode(old) if live is None else live.lease.record
+            record = decode(old)
             self._store.forget(place)
             self._forsake(name, record)
             tally.used += len(raw) - len(record.encode()) - record.used
@@ -209,12 +215,16 @@ class KVDatabase(Database):
 
     def create(self, key: bytes, kind: int) -> Entry:
         name = self._name(key)
+        place = self._tally.records + name
         record = new_record(kind, self._long_key(key, name))
         with self._store:
             self._clear_name(name)
             record.object = self._store.new_object()
-            self._insert(name, record)
-        return self._entry(self._tally.records + name, record)
+            self._enter(name, record, len(place) + len(record.encode()))
+            # Hardly anybody leaves it empty, so it is written with what it holds by then.
+            value = self._open(place, record)
+            self._store.note(self._store.live[place].lease)
+        return Entry(value, record.expire, 0, NO_SLOT)
 
     def unlink(self, key: bytes) -> bool:
         name = self._name(key)
@@ -351,17 +361,20 @@ class KVDatabase(Database):
         return raw
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        self._store.write_records()
         prefix = self._tally.records
         following, pairs = scan_names(self._kv, prefix, self._tally.size, cursor, count)
         skipped = len(prefix)
         return following, [self._key(place[skipped:], raw) for place, raw in pairs]
 
     def sample(self, pick: i64) -> bytes | None:
+        self._store.write_records()
         prefix = self._tally.records
         pair = sample_name(self._kv, prefix, self._tally.size, pick)
         return None if pair is None else self._key(pair[0][len(prefix) :], pair[1])
 
     def keys(self) -> Iterator[bytes]:
+        self._store.write_records()
         start = prefix = self._tally.records
         stop = after(prefix)
         while True:
