@@ -1,4 +1,7 @@
-"""What users and authors test with: conformance kits, a sorted-dict store, a server process."""
+"""What users and authors test with: conformance kits, stores that fail on purpose, a server.
+
+What is exported here is public API; docs/backends.md says what of it stays as it is.
+"""
 
 from hypercache.testing.backend import backend_checks, check_backend
 from hypercache.testing.checks.ordered import OrderedCheck

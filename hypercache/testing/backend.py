@@ -64,9 +64,9 @@ def check_backend(
 
     ``make()`` gives a new, empty backend, not opened yet. ``reopen(backend)`` gets one that
     was closed and gives another over the same store; a durable backend needs it.
-    ``crash(backend)`` gets one that was not closed, perhaps in a unit, and gives another over what
-    a killed process would have left. ``faulty(plan)`` is a ``make()`` whose store does what a
-    `FaultPlan` says. Rules that need one of the last two are left out without it.
+    ``crash(backend)`` gets one that was not closed, in a unit if it has any, and gives another
+    over what a killed process would have left. ``faulty(plan)`` is a ``make()`` whose store does
+    what a `FaultPlan` says. Rules that need one of the last two are left out without it.
 
     ``seed`` and ``examples`` (random programs, and places of failure, that are tried) make other
     runs; the same figures repeat one.

@@ -64,6 +64,7 @@ class FaultyBackend(Backend):
 
     def open(self, databases: int) -> list[Database]:
         self.backend.limits = self.limits
+        self.backend.progress = self.progress
         opened = self.backend.open(databases)
         self._take_traits()
         return [FaultyDatabase(database, self) for database in opened]

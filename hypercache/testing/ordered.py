@@ -27,7 +27,7 @@ def check_ordered_kv(
 
     ``make()`` gives a new, empty store, not opened yet; ``reopen(kv)`` gets one that was closed
     and gives another over the same data, and a durable store needs it; ``crash(kv)`` gets one that
-    was not closed, perhaps in a transaction, and gives another over what a killed process would
+    was not closed, in a transaction, and gives another over what a killed process would
     have left. Then `check_backend` with ``KVBackend(make())`` tells whether the whole holds.
     """
     for check in ordered_checks():

@@ -71,6 +71,10 @@ class SettingsAreAnything(TinyBackend):
     settings_type: ClassVar[type | None] = dict
 
 
+class WrittenForAnotherContract(TinyBackend):
+    contract: ClassVar[int] = 99
+
+
 class CamelCaseStatistics(TinyBackend):
     def statistics(self) -> dict[str, int]:
         return {"deadObjects": len(self.dead)}
@@ -343,6 +347,7 @@ BROKEN_STORES: tuple[tuple[str, Broken, str], ...] = (
     ("traits_are_valid", SyncsNothing, "says that it is not durable"),
     ("traits_are_valid", RefusesFromTheStart, "refusal of a new backend is ''"),
     ("traits_are_valid", SettingsAreAnything, "an attrs class or None as settings_type"),
+    ("traits_are_valid", WrittenForAnotherContract, "a contract out of (1,) | 99"),
     ("statistics_are_numbers", CamelCaseStatistics, "snake_case names in statistics()"),
     ("statistics_are_numbers", CountsBelowZero, "not negative for 'dead_objects'"),
     ("statistics_are_numbers", StatisticsAreFractions, "an int"),

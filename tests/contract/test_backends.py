@@ -1,8 +1,6 @@
 """Our backends, and two made for the purpose, keep the Backend contract."""
 
 import itertools
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from hypercache.testing import (
     check_backend,
 )
 from tests.contract.tiny import TinyBackend
+from tests.support.folders import copy_sparse
 
 
 class WithoutUnits(KVBackend):
@@ -123,33 +122,16 @@ class LMDB(Subject):
     def crash(self, backend: Backend) -> Backend:
         assert isinstance(backend, LMDBBackend)
         assert isinstance(backend.kv, LMDBKV)
-        return LMDBBackend(after_kill(backend.kv, self.store()).settings)
+        # A copy: only the end of this process would unlock the folder. What is left is closed:
+        # a thread that collected it as garbage could not give back the writer's lock.
+        left = self.store().settings
+        copy_sparse(Path(backend.kv.settings.path), Path(left.path))
+        backend.rollback()
+        backend.close()
+        return LMDBBackend(left)
 
     def faulty(self, plan: FaultPlan) -> Backend:
         return KVBackend(FaultyKV(self.store(), plan), "lmdb")
-
-
-def after_kill(kv: LMDBKV, other: LMDBKV) -> LMDBKV:
-    """Another store with the files that one has which was not closed.
-
-    It is a copy: a process locks its folder, and only the end of the process would unlock it.
-    """
-    shutil.copytree(kv.settings.path, other.settings.path, copy_function=copy_data)
-    return other
-
-
-def copy_data(source: str, target: str) -> None:
-    """Copy a file without the holes in it: LMDB's is as long as its map."""
-    with Path(source).open("rb") as read, Path(target).open("wb") as written:
-        written.truncate(os.fstat(read.fileno()).st_size)
-        end = 0
-        while True:
-            try:
-                start = os.lseek(read.fileno(), end, os.SEEK_DATA)
-            except OSError:  # no data behind it
-                return
-            end = os.lseek(read.fileno(), start, os.SEEK_HOLE)
-            os.pwrite(written.fileno(), os.pread(read.fileno(), end - start, start), start)
 
 
 class Tiny(Subject):

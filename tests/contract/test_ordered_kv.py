@@ -1,6 +1,11 @@
 """The kit for ordered stores: ours pass, and what is wrong on purpose is found."""
 
+import itertools
+from pathlib import Path
+from typing import Literal
+
 import pytest
+from hypercache_lmdb import LMDBKV, LMDBSettings
 
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.keyspace.ordered import OrderedKV
@@ -17,6 +22,7 @@ from tests.contract.broken_ordered import (
     RollbackDoesNothing,
     StopIncluded,
 )
+from tests.support.folders import copy_sparse
 
 
 def same(kv: OrderedKV) -> SortedDictKV:
@@ -32,6 +38,28 @@ def crashed(kv: OrderedKV) -> SortedDictKV:
 @pytest.mark.parametrize("seed", range(5))
 def test_sorted_dict(seed: int) -> None:
     check_ordered_kv(SortedDictKV, reopen=same, crash=crashed, seed=seed)
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
+def test_lmdb(policy: Literal["always", "everysec", "no"], tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    def make() -> LMDBKV:
+        return LMDBKV(LMDBSettings(path=str(tmp_path / f"{next(numbers)}"), sync=policy))
+
+    def reopen(kv: OrderedKV) -> OrderedKV:
+        assert isinstance(kv, LMDBKV)
+        return LMDBKV(kv.settings)
+
+    def crash(kv: OrderedKV) -> OrderedKV:
+        assert isinstance(kv, LMDBKV)
+        left = make()
+        copy_sparse(Path(kv.settings.path), Path(left.settings.path))
+        kv.rollback()
+        kv.close()  # a thread that collected it as garbage could not give back the writer's lock
+        return left
+
+    check_ordered_kv(make, reopen=reopen, crash=crash)
 
 
 CHECKS = {check.name: check for check in ordered_checks()}

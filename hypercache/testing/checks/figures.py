@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from hypercache.backend import ALWAYS, EVERYSEC, NO, EncodingLimits
+from hypercache.backend import ALWAYS, CONTRACT_VERSIONS, EVERYSEC, NO, EncodingLimits
 from hypercache.backend_tools import BackendTools
 from hypercache.testing.checks import samples
 from hypercache.testing.checks.rules import rule
@@ -47,8 +47,14 @@ def check_statistics(recorder: Recorder, found: object) -> None:
 def traits_are_valid(trial: Trial) -> None:
     """snapshots is a bool, sync_policy one of the three and "no" where the backend is not
     durable; refusal is empty as long as there is room; limits are there to be set;
-    settings_type is an attrs class and tools a BackendTools class, or None."""
+    settings_type is an attrs class and tools a BackendTools class, or None; contract is a version
+    that there is."""
     backend = trial.backend
+    trial.require(
+        backend.contract in CONTRACT_VERSIONS,
+        f"a contract out of {CONTRACT_VERSIONS}",
+        backend.contract,
+    )
     value: object = backend.snapshots
     trial.require(isinstance(value, bool), "a bool for the trait snapshots", value)
     check_policy(trial, backend.durable, backend.sync_policy)

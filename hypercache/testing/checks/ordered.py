@@ -340,10 +340,10 @@ def crash(trial: KVTrial) -> None:
         _some_transactions(trial)
         if number:
             trial.kv.sync()
-            trial.begin()
-            trial.put(b"open", b"value")
-            trial.put(b"large", b"changed")
-            trial.model = dict(trial.saved)
+        trial.begin()
+        trial.put(b"open", b"value")
+        trial.put(b"large", b"changed")
+        trial.model = dict(trial.saved)
         trial.replace("crash()", other, trial.kv)
         trial.verify()
 
