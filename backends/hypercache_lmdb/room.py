@@ -79,10 +79,11 @@ class Room:
         added = SPREAD * self.small + self.large
         return self.end + copied + self.tree // BRANCHES + added + COMMIT
 
-    def ensure(self, more: i64) -> None:
+    def ensure(self, more: i64, limited: bool = True) -> None:
         """See to it that the file can grow by ``more`` beyond what was counted.
 
-        Raises `BackendFull`, which says what there is too little of.
+        ``limited``: but not beyond ``max_size``, which removing may exceed. Raises
+        `BackendFull`, which says what there is too little of.
         """
         wanted = self.needed() + more
         if wanted <= self.reserved:
@@ -92,7 +93,7 @@ class Room:
                 f"{self.path}: the memory map of {self.map_size} bytes is used up until it is"
                 " enlarged at the next checkpoint: try again, or set a larger map_size"
             )
-        if self.max_size > 0 and wanted > self.max_size:
+        if limited and self.max_size > 0 and wanted > self.max_size:
             raise BackendFull(
                 f"{self.path}: the store has reached max_size ({self.max_size} bytes):"
                 " remove keys, then compact it, or set a larger max_size"
@@ -133,6 +134,8 @@ class Room:
         generous = wanted + step
         if generous > self.map_size:
             generous = self.map_size
+        if generous > self.max_size > 0:
+            generous = max(wanted, self.max_size)
         try:
             self._allocate(generous)
         except OSError:

@@ -25,6 +25,7 @@ from hypercache.keyspace.ordered import OrderedKV
 from hypercache_lmdb import environment, log
 from hypercache_lmdb.log import Segment
 from hypercache_lmdb.ranges import read_range
+from hypercache_lmdb.refill import Refill
 from hypercache_lmdb.room import HEADROOM, RESERVE, Room
 from hypercache_lmdb.segments import Segments
 from hypercache_lmdb.settings import LMDBSettings
@@ -32,7 +33,7 @@ from hypercache_lmdb.snapshots import SnapshotKV
 
 # A checkpoint is due after so many operations, whatever the log's size: reading them back
 # takes about half a second.
-OPERATIONS: Final[i64] = 400_000
+OPERATIONS: Final[i64] = 250_000
 # A log of so many times its size is folded in at once, prepared or not.
 OVERDUE: Final[i64] = 4
 # Operations between two looks at the room that is left.
@@ -123,19 +124,18 @@ class LMDBKV(OrderedKV):
         first = self._transaction.get(environment.LOG_KEY, db=self._unnamed)
         self._log = Segments(self.folder, environment.decode_number(first))
         self._releases.append(self._log.close)
-        self.recovery = self._log.open(self._apply, self._number)
-        self._operations = self.recovery.operations
+        self._recover()
         environment.sign(self._owner)
         self._is_open = True
 
-    def _apply(self, key: bytes, value: bytes | None) -> None:
-        # When this was written it had its room, and no more may be left now.
-        self._room.count(len(key), len(value) if value else 0)
-        self._room.cover()
-        if value is None:
-            self._transaction.delete(key)
-        else:
-            self._transaction.put(key, value)
+    def _recover(self) -> None:
+        """Bring LMDB up to what the log has."""
+        if self._log.is_long():
+            environment.warm(self._file, self._room.end)
+        refill = Refill(self._transaction, self._room)
+        self.recovery = self._log.open(refill.apply, self._number)
+        refill.finish()
+        self._operations = self.recovery.operations
 
     def close(self) -> None:
         """Fold the log into the store, and release everything."""
@@ -245,7 +245,7 @@ class LMDBKV(OrderedKV):
         if size >= LARGE_VALUE:
             room.ensure(size + RESERVE)
         elif room.operations >= self._checked:
-            room.ensure(RESERVE)
+            room.ensure(RESERVE, limited=not self.refusal)  # else there are only removals
             self._checked = room.operations + STRIDE
         room.count(key, size)
         self._operations += 1
@@ -328,7 +328,9 @@ class LMDBKV(OrderedKV):
         """Go back to what the log has."""
         self._transaction.abort()  # does nothing where a commit that failed has ended it
         self._begin()
-        self._operations = self._log.replay(self._apply).operations
+        refill = Refill(self._transaction, self._room)
+        self._operations = self._log.replay(refill.apply).operations
+        refill.finish()
 
     def _begin(self) -> None:
         """Begin LMDB's next transaction."""
