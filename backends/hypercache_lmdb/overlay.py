@@ -4,6 +4,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
 import lmdb
 
@@ -11,8 +12,8 @@ from hypercache.backend import BackendError
 from hypercache.keyspace.ordered import OrderedKV
 from hypercache_lmdb.ranges import read_range
 
-# Pairs of LMDB read at a time.
-_SLICE = 256
+# Pairs of LMDB read at a time, at most.
+_SLICE: Final = 256
 
 
 class Overlay(OrderedKV):
@@ -50,15 +51,15 @@ class Overlay(OrderedKV):
         behind = bisect_left(self._keys, stop)
         if first >= behind:
             return self._stored(start, stop, limit, reverse)
-        merged = self._merged(start, stop, first, behind, reverse)
-        return list(islice(merged, limit))
+        stored = self._walk(start, stop, min(limit, _SLICE), reverse)
+        return list(islice(self._merged(stored, first, behind, reverse), limit))
 
     def _merged(
-        self, start: bytes, stop: bytes, first: int, behind: int, reverse: bool
+        self, stored: Iterator[tuple[bytes, bytes]], first: int, behind: int, reverse: bool
     ) -> Iterator[tuple[bytes, bytes]]:
         places = iter(range(behind - 1, first - 1, -1) if reverse else range(first, behind))
         changed = self._key(next(places, None))
-        for key, value in self._walk(start, stop, reverse):
+        for key, value in stored:
             while changed is not None and (changed > key if reverse else changed < key):
                 yield from self._change(changed)
                 changed = self._key(next(places, None))
@@ -79,12 +80,14 @@ class Overlay(OrderedKV):
         if value is not None:
             yield key, value
 
-    def _walk(self, start: bytes, stop: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-        """All pairs of LMDB in the range."""
+    def _walk(
+        self, start: bytes, stop: bytes, size: int, reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """All pairs of LMDB in the range, read so many at a time."""
         while True:
-            pairs = self._stored(start, stop, _SLICE, reverse)
+            pairs = self._stored(start, stop, size, reverse)
             yield from pairs
-            if len(pairs) < _SLICE:
+            if len(pairs) < size:
                 return
             if reverse:
                 stop = pairs[-1][0]

@@ -52,6 +52,11 @@ class Segments:
         log.sync_folder(self.folder)
         return found
 
+    def is_long(self) -> bool:
+        """Whether there is much to read back: more than fits into what is reserved at first."""
+        path = log.segment_path(self.folder, self.first)
+        return path.exists() and path.stat().st_size > 2 * log.STEP
+
     def replay(self, apply: log.Apply) -> log.Replay:
         """Read back what LMDB does not have."""
         return log.replay(self.folder, self.first, apply)
