@@ -12,7 +12,7 @@ import pytest
 from hypercache.backend import Backend, BackendError, BackendFull
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.testing import FaultPlan, FaultyBackend, FaultyKV, SortedDictKV
-from hypercache.testing.engine import EngineHarness, HarnessClient
+from hypercache.testing.engine import EngineHarness, HarnessClient, ManualClock
 from hypercache.testing.resp import ReplyError, encode
 
 ROUNDS = 12
@@ -188,8 +188,8 @@ def test_stalls_lose_nothing(make: Make) -> None:
         harness = EngineHarness(make(plan), databases=2)
         clock = harness.clock
 
-        def sleep(clock: "object" = clock) -> None:
-            clock.now += 600_000_000  # type: ignore[attr-defined]
+        def sleep(clock: ManualClock = clock) -> None:
+            clock.now += 600_000_000
 
         plan.stall_at(1 + number, sleep, times=3)
         accounts = play(harness)
