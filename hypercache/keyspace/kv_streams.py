@@ -138,12 +138,13 @@ class KVStream(StreamValue):
         return count - left
 
     # There are no nodes, but what trims with ``~``, or asks how many there are, means as many
-    # entries as a full one has.
+    # entries as a full one has, counted from the first that was ever added.
 
     def first_node(self) -> tuple[int, bytes]:
-        self.handle.use()
+        gone = self._state().entries_added - self.handle.record.length
+        entries = self._node_entries()
         prefix = self._entries
-        pairs = self.handle.kv.range(prefix, after(prefix), int(self._node_entries()))
+        pairs = self.handle.kv.range(prefix, after(prefix), int(entries - gone % entries))
         return len(pairs), pairs[-1][0][len(prefix) :]
 
     def nodes(self) -> int:
