@@ -7,6 +7,7 @@ about the store (`FORMAT_KEY`, `LOG_KEY`), the database ``data`` the pairs.
 """
 
 import fcntl
+import mmap
 import os
 from pathlib import Path
 from typing import Final
@@ -155,6 +156,15 @@ def open_environment(folder: Path, map_size: int, *, readahead: bool = True) -> 
         )
     except lmdb.Error as error:
         raise BackendError(f"{folder} cannot be opened: {error}") from error
+
+
+def has_address_space(size: int) -> bool:
+    """Whether a map of that size can be had: LMDB does not survive one that it does not get."""
+    try:
+        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ).close()
+    except OSError:
+        return False
+    return True
 
 
 def open_for_reading(folder: Path) -> lmdb.Environment:

@@ -394,7 +394,9 @@ class LMDBKV(OrderedKV):
     def _enlarge_map(self) -> None:
         """Double the map when half of it is used. No transaction may be open, nor a snapshot."""
         room = self._room
-        if 2 * room.needed() > room.map_size and not self._snapshots:
+        if 2 * room.needed() <= room.map_size or self._snapshots:
+            return
+        if environment.has_address_space(2 * room.map_size):
             self._environment.set_mapsize(2 * room.map_size)
             room.map_size *= 2
 

@@ -1,6 +1,7 @@
 """`LMDBKV` where things go wrong: full maps and disks, crashes, syncs that fail, old snapshots."""
 
 import errno
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,6 +61,29 @@ def test_map_that_a_snapshot_keeps_from_growing(kv: LMDBKV) -> None:
     assert kv.refusal == ""
     kv.commit()
     assert len(state(kv)) == number
+
+
+def test_map_that_finds_no_address_space(kv: LMDBKV, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``ulimit -v``: writes are refused, and the store goes on."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    number = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(mmap, "mmap", exhausted)
+        while not kv.refusal:
+            put(kv, number, 100, 10_000)
+            number += 100
+            kv.maintain()
+            kv.begin()
+            kv.commit()
+    assert "the memory map of" in kv.refusal
+    assert len(state(kv)) == number
+    kv.maintain()
+    kv.begin()
+    assert kv.refusal == ""
+    kv.commit()
 
 
 def test_largest_size_is_reached_and_left_again(tmp_path: Path) -> None:
