@@ -4,14 +4,13 @@ import pytest
 
 from hypercache.backend import Backend
 from hypercache.testing import (
-    Check,
     ConformanceError,
     backend_checks,
     check_backend,
     conformance,
 )
 from tests.contract.broken import BROKEN, Broken, CutsWhatMovesFar, DueComesTwice, build
-from tests.contract.broken_faults import BROKEN_FAULTS
+from tests.contract.broken_faults import BROKEN_FAULTS, SyncWaitsForTheStore
 from tests.contract.broken_hashes import BROKEN_HASHES
 from tests.contract.broken_stores import BROKEN_STORES
 from tests.contract.tiny import TinyBackend
@@ -45,7 +44,8 @@ def failure(name: str, broken: Broken) -> ConformanceError:
 def test_bug_is_found_by_its_rule(
     name: str, broken: Broken, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conformance, "PATIENCE", 0.3)
+    if broken is SyncWaitsForTheStore:  # which would wait for a minute
+        monkeypatch.setattr(conformance, "PATIENCE", 0.3)
     error = failure(name, broken)
     assert error.check == name
     assert error.rule == CHECKS[name].rule
@@ -55,16 +55,6 @@ def test_bug_is_found_by_its_rule(
 
 def test_every_rule_finds_something() -> None:
     assert {name for name, _, _ in BUGS} == set(CHECKS)
-
-
-@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-def test_what_is_not_broken_passes(check: Check) -> None:
-    check.run(
-        TinyBackend,
-        reopen=lambda old: after(TinyBackend, old),
-        crash=lambda old: after(TinyBackend, old),
-        faulty=lambda plan: TinyBackend(plan=plan),
-    )
 
 
 def test_all_at_once_stops_at_the_first_broken_rule() -> None:
