@@ -7,6 +7,7 @@ single commands up to any of them.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -72,6 +73,14 @@ class Killed:
         rest = self._until_killed()
         self.kills += 1
         self._expect_no(self.check(self.server.directory), "in the store of the killed server")
+        self._start_again()
+        self._compare(rest)
+        if self.random.random() < 0.2:
+            self.server.stop()
+            self._start_again()
+
+    def _start_again(self) -> None:
+        """Start the server, and begin anew with connections of one protocol on both sides."""
         self.server.start()
         self.duel.ours.close()
         self.duel = self._connected()
@@ -79,12 +88,6 @@ class Killed:
         for side in (self.duel.ours, self.duel.theirs):
             side.send([(b"RESET",), (b"HELLO", protocol)])
             side.receive(2)
-        self._compare(rest)
-        if self.random.random() < 0.2:
-            self.server.stop()
-            self.server.start()
-            self.duel.ours.close()
-            self.duel = self._connected()
 
     def _connected(self) -> Duel:
         return Duel(self.registry, SocketSide(self.server), Twin(self.harness))
@@ -123,9 +126,11 @@ class Killed:
             some = acknowledged[start : start + 100]
             twin.send(some)
             twin.receive(len(some))
-        if under_way[:1] == [MULTI]:
-            return [under_way]
-        return [[request] for request in under_way]
+        twin.send([(b"CLIENT", b"INFO")])
+        database = re.search(rb" db=(\d+)", twin.receive(1)[0])
+        assert database is not None
+        parts = [under_way] if under_way[:1] == [MULTI] else [[each] for each in under_way]
+        return [[(b"SELECT", database[1]), *part] for part in parts]
 
     def _compare(self, rest: list[list[Request]]) -> None:
         """Both have the same, as soon as the twin has enough of what was under way."""
