@@ -77,7 +77,7 @@ class ChunkRow:
         """The key of the chunk that has a position, the chunk, and the position inside."""
         handle = self.handle
         length = handle.use().length
-        handle.release()
+        handle.reveal()
         backwards = index > length // 2
         # Elements between the end where the walk begins and the position.
         left = length - 1 - index if backwards else index

@@ -18,7 +18,7 @@ class Handle(Lease):
     bytes; whoever calls them calls `settle` at the end, in the same transaction.
 
     A pair that is rewritten again and again, such as the last chunk of a list, can be held back
-    with `hold` until the unit is committed or somebody calls `release` to see it in the store.
+    with `hold` until the unit is committed or somebody calls `reveal` to see it in the store.
     """
 
     def __init__(self, store: Store, tally: Tally, place: bytes, record: Record) -> None:
@@ -77,6 +77,12 @@ class Handle(Lease):
             self.kv.put(self.held_key, self.held_raw)
             self.held_key = b""
             self.held_raw = b""
+
+    def reveal(self) -> None:
+        """`release`, for whoever only reads: where it fails, the unit has failed."""
+        if self.held_key:
+            with self.store:
+                self.release()
 
     def drop(self, key: bytes, raw: bytes) -> None:
         """Remove a pair, given its value."""

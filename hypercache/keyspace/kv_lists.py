@@ -224,7 +224,7 @@ class KVList(ListValue):
         handle = self.handle
         length = handle.use().length
         found: list[int] = []
-        handle.release()
+        handle.reveal()
         start = handle.prefix
         stop = self.row.stop
         seen: i64 = 0

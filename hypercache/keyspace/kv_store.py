@@ -229,7 +229,7 @@ class Store:
 
     def _write(self) -> None:
         """Put records, counters and numbers into the store, those that changed."""
-        self.write_records()
+        self._write_records()
         if self._ids_dirty:
             ids = layout.encode_ids(self._next_object, self._next_space, self.graves)
             self.kv.put(layout.META_IDS, ids)
@@ -278,6 +278,11 @@ class Store:
 
     def write_records(self) -> None:
         """Write the records that have changed, for whoever looks at what is stored."""
+        if self._noted:
+            with self:
+                self._write_records()
+
+    def _write_records(self) -> None:
         if self._noted:
             for lease in self._noted:
                 lease.noted = False

@@ -5,8 +5,15 @@ from random import Random
 
 import pytest
 
-from hypercache.backend import LIST, NO_EXPIRE, Database, ListValue
-from tests.contract.stores import CountingKV, opened
+from hypercache.backend import (
+    LIST,
+    NO_EXPIRE,
+    BackendError,
+    BackendFull,
+    Database,
+    ListValue,
+)
+from tests.contract.stores import CountingKV, FullKV, opened
 
 
 def list_of(database: Database) -> ListValue:
@@ -176,6 +183,32 @@ def test_what_was_held_back_is_undone_with_the_unit() -> None:
     backend.commit()
     assert dict(kv.data) == before
     assert list_of(database).range(0, 1) == [b"0"]
+
+
+def test_reading_that_cannot_write_what_was_held_back_fails_the_unit() -> None:
+    readings: tuple[Callable[[Database], object], ...] = (
+        lambda database: list_of(database).get(0),
+        lambda database: list_of(database).find(b"0", 0, 1, 10, False),
+        lambda database: database.scan(0, 10),
+        lambda database: database.sample(1),
+        lambda database: list(database.keys()),
+        lambda database: database.check(),
+    )
+    for reading in readings:
+        kv = FullKV()
+        backend, (database, _) = opened(kv)
+        list_of(database).push_right(b"0")
+        before = dict(kv.data)
+        backend.begin()
+        list_of(database).push_right(b"1")
+        kv.room = 0
+        with pytest.raises(BackendFull):
+            reading(database)
+        kv.room = 10**9
+        with pytest.raises(BackendError, match="the unit has failed"):
+            backend.commit()
+        backend.rollback()
+        assert dict(kv.data) == before
 
 
 POSITIONS: tuple[tuple[str, int, Callable[[ListValue, int], object]], ...] = (
