@@ -106,7 +106,7 @@ class OnDisk(BesideMemory):
 
 TestOnDisk = OnDisk.TestCase
 TestOnDisk.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=18, stateful_step_count=40, deadline=None, derandomize=True
 )
 
 

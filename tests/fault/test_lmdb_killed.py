@@ -22,7 +22,7 @@ from tests.machine.script import Limits, Script
 from tests.support.folders import copy_sparse, quick_folder
 from tests.support.servers import StartServer
 
-KILLS: Final = 4
+KILLS: Final = 2
 SOAK_SECONDS: Final = int(os.environ.get("HYPERCACHE_SOAK_SECONDS", "600"))
 SOAK_SEED: Final = os.environ.get("HYPERCACHE_SOAK_SEED", "")
 SETTINGS: Final = {
