@@ -15,4 +15,10 @@ class LMDBBackend(KVBackend):
     tools: ClassVar[type | None] = LMDBTools
 
     def __init__(self, settings: LMDBSettings | None = None) -> None:
-        super().__init__(LMDBKV(settings or LMDBSettings()), "lmdb")
+        store = LMDBKV(settings or LMDBSettings())
+        super().__init__(store, "lmdb")
+        self._lmdb = store
+
+    def reclaim(self, budget: int) -> bool:
+        self._lmdb.fold_if_idle()
+        return super().reclaim(budget)

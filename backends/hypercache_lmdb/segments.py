@@ -20,7 +20,7 @@ class Segments:
     `confirmed` may be called in others.
     """
 
-    def __init__(self, folder: Path, first: int) -> None:
+    def __init__(self, folder: Path, first: int, transaction: int) -> None:
         self.folder = folder
         #: The first segment that LMDB does not have.
         self.first = first
@@ -28,11 +28,13 @@ class Segments:
         self.chain: list[log.Segment] = []
         self.present = log.Segment(folder, first, 0)
         self.prepared: log.Segment | None = None
+        #: The number that LMDB's open transaction will be committed with.
+        self.transaction = transaction
         # A segment must not be closed while another thread syncs it, nor created twice.
         self._closing = threading.Lock()
         self._creating = threading.Lock()
 
-    def open(self, apply: log.Apply, transaction: int) -> log.Replay:
+    def open(self, apply: log.Apply) -> log.Replay:
         """Read back what LMDB does not have, and get ready to append to it."""
         numbers = log.segment_numbers(self.folder)
         found = log.Replay(self.first)
@@ -43,7 +45,7 @@ class Segments:
             self.present = log.Segment(self.folder, found.number, present)
             self.present.resume(found.end, found.torn)
         else:
-            self.present = self._create(self.first, transaction)
+            self.present = self._create(self.first, self.transaction)
         if self.first - 1 in numbers:
             self.unconfirmed = [self._old(self.first - 1)]
         for number in numbers:
@@ -96,14 +98,11 @@ class Segments:
             for segment in [*self.unconfirmed, *self.chain, present]:
                 segment.sync()
 
-    def prepare(self, transaction: int) -> log.Segment:
-        """The next segment, created durably if it is not there yet.
-
-        ``transaction`` is the number that LMDB's open transaction will be committed with.
-        """
+    def prepare(self) -> log.Segment:
+        """The next segment, created durably if it is not there yet."""
         with self._creating:
             if self.prepared is None:
-                self.prepared = self._create(self.present.number + 1, transaction)
+                self.prepared = self._create(self.present.number + 1, self.transaction)
             return self.prepared
 
     def rotate(self, fresh: log.Segment) -> bool:
@@ -113,11 +112,13 @@ class Segments:
         to be confirmed at once, so that nobody needs to know.
         """
         old = self.present
-        self.unconfirmed = [*self.chain, old]
-        self.present = fresh
-        self.chain = []
-        self.prepared = None
-        self.first = fresh.number
+        with self._creating:
+            self.unconfirmed = [*self.chain, old]  # before the next line: see `sync`
+            self.present = fresh
+            self.chain = []
+            self.prepared = None
+            self.first = fresh.number
+            self.transaction += 1
         try:
             old.finish()
         except OSError:

@@ -1,5 +1,6 @@
 """A snapshot: a read transaction of LMDB, which later commits do not reach."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -20,9 +21,14 @@ class SnapshotKV(OrderedKV):
     """
 
     def __init__(
-        self, store: "LMDBKV", transaction: "lmdb.Transaction[bytes]", deadline: float
+        self,
+        store: "LMDBKV",
+        group: "Snapshots",
+        transaction: "lmdb.Transaction[bytes]",
+        deadline: float,
     ) -> None:
         super().__init__()
+        self._group = group
         self.max_key_size = store.max_key_size
         self.pair_overhead = store.pair_overhead
         self.deadline = deadline
@@ -55,4 +61,38 @@ class SnapshotKV(OrderedKV):
             self._closed = True
             self._cursor.close()
             self._transaction.abort()
-            self._store.forget(self)
+            self._group.remove(self)
+
+
+class Snapshots:
+    """The snapshots of a store that are open. ``seconds`` is the store's clock."""
+
+    def __init__(self, age: float, seconds: Callable[[], float]) -> None:
+        self._age = age
+        self._seconds = seconds
+        self._open: list[SnapshotKV] = []
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, store: "LMDBKV", transaction: "lmdb.Transaction[bytes]") -> SnapshotKV:
+        """Another one, over a read transaction that has begun."""
+        snapshot = SnapshotKV(store, self, transaction, self._seconds() + self._age)
+        self._open.append(snapshot)
+        return snapshot
+
+    def remove(self, snapshot: SnapshotKV) -> None:
+        """One was closed."""
+        self._open.remove(snapshot)
+
+    def end_old(self) -> None:
+        """Close those whose time is over."""
+        now = self._seconds()
+        for snapshot in list(self._open):
+            if now > snapshot.deadline:
+                snapshot.close()
+
+    def close(self) -> None:
+        """Close all."""
+        for snapshot in list(self._open):
+            snapshot.close()

@@ -23,17 +23,20 @@ from mypy_extensions import i64
 from hypercache.backend import NO, BackendError, BackendFull
 from hypercache.keyspace.ordered import OrderedKV
 from hypercache_lmdb import environment, log
+from hypercache_lmdb.figures import figures
 from hypercache_lmdb.log import Segment
 from hypercache_lmdb.ranges import read_range
 from hypercache_lmdb.refill import Refill
 from hypercache_lmdb.room import HEADROOM, RESERVE, Room
 from hypercache_lmdb.segments import Segments
 from hypercache_lmdb.settings import LMDBSettings
-from hypercache_lmdb.snapshots import SnapshotKV
+from hypercache_lmdb.snapshots import Snapshots
 
 # A checkpoint is due after so many operations, whatever the log's size: reading them back
 # takes about half a second.
-OPERATIONS: Final[i64] = 250_000
+OPERATIONS: Final[i64] = 200_000
+# Seconds without a write after which the log is folded in, however short it is.
+IDLE: Final = 2.0
 # A log of so many times its size is folded in at once, prepared or not.
 OVERDUE: Final[i64] = 4
 # Operations between two looks at the room that is left.
@@ -75,12 +78,13 @@ class LMDBKV(OrderedKV):
         self._parts: list[bytes] = []
         self._size: i64 = 0
         # Since the last checkpoint; when the open unit began; when room was last looked at.
-        self._operations: i64 = 0
+        self.operations: i64 = 0
         self._unit_began: i64 = 0
         self._checked: i64 = 0
-        # The number of LMDB's open transaction.
-        self._number: i64 = 0
-        self._snapshots: list[SnapshotKV] = []
+        # How many operations there were when that last changed, and when it did.
+        self._idle_operations: i64 = 0
+        self._idle_since = 0.0
+        self.open_snapshots = Snapshots(settings.snapshot_age, seconds)
         self._look_again = False
         self._broken = ""
 
@@ -114,36 +118,35 @@ class LMDBKV(OrderedKV):
         self.max_key_size = self._environment.max_key_size()
         self._file = os.open(self.folder / environment.DATA_FILE, os.O_RDWR | os.O_CLOEXEC)
         map_size = self._environment.info()["map_size"]
-        self._room = Room(str(self.folder), self._file, map_size, settings.max_size)
-        self._room.cover()
+        self.room = Room(str(self.folder), self._file, map_size, settings.max_size)
+        self.room.cover()
         environment.identify(self.folder, self._environment)
         self._unnamed = self._environment.open_db()
         self._data = self._environment.open_db(environment.DATA)
         self._begin()
         self._releases.append(self._end)
         first = self._transaction.get(environment.LOG_KEY, db=self._unnamed)
-        self._log = Segments(self.folder, environment.decode_number(first))
-        self._releases.append(self._log.close)
+        self.log = Segments(self.folder, environment.decode_number(first), self._transaction.id())
+        self._releases.append(self.log.close)
         self._recover()
         environment.sign(self._owner)
         self._is_open = True
 
     def _recover(self) -> None:
         """Bring LMDB up to what the log has."""
-        if self._log.is_long():
-            environment.warm(self._file, self._room.end)
-        refill = Refill(self._transaction, self._room)
-        self.recovery = self._log.open(refill.apply, self._number)
+        if self.log.is_long():
+            environment.warm(self._file, self.room.end)
+        refill = Refill(self._transaction, self.room)
+        self.recovery = self.log.open(refill.apply)
         refill.finish()
-        self._operations = self.recovery.operations
+        self.operations = self.recovery.operations
 
     def close(self) -> None:
         """Fold the log into the store, and release everything."""
-        for snapshot in list(self._snapshots):
-            snapshot.close()
+        self.open_snapshots.close()
         try:
             if self._is_open and not self._broken:
-                if self._operations > 0:
+                if self.operations > 0:
                     self._checkpoint()
                 self._confirm()
         except OSError as error:
@@ -241,14 +244,14 @@ class LMDBKV(OrderedKV):
         """Look, every now and then, whether what is written has room on the disk."""
         if not self._in_unit:
             raise BackendError(f"{self.folder}: a write outside of a transaction")
-        room = self._room
+        room = self.room
         if size >= LARGE_VALUE:
             room.ensure(size + RESERVE)
         elif room.operations >= self._checked:
             room.ensure(RESERVE, limited=not self.refusal)  # else there are only removals
             self._checked = room.operations + STRIDE
         room.count(key, size)
-        self._operations += 1
+        self.operations += 1
 
     def _failure(self, error: lmdb.Error) -> BackendError:
         """An error of LMDB as one of ours."""
@@ -263,11 +266,11 @@ class LMDBKV(OrderedKV):
             raise BackendError(f"{self.folder}: a transaction is open already")
         self._checkpoint_if_due()
         if self._look_again:
-            self._end_old_snapshots()
+            self.open_snapshots.end_old()
         if self._look_again or not self.refusal:
             self._look_again = False
             self._look_for_room()
-        self._unit_began = self._operations
+        self._unit_began = self.operations
         self._in_unit = True
 
     def _look_for_room(self) -> None:
@@ -276,9 +279,9 @@ class LMDBKV(OrderedKV):
         self._try_room()
         if self.refusal and not self._broken and (not refused or self._is_ready()):
             # What is counted is the most that there may be: a checkpoint tells what there is.
-            if self._operations > 0:
+            if self.operations > 0:
                 self._checkpoint()
-            elif not self._snapshots:
+            elif len(self.open_snapshots) == 0:
                 self._end()
                 self._enlarge_map()
                 self._begin()
@@ -289,13 +292,13 @@ class LMDBKV(OrderedKV):
             self.refusal = self._broken
             return
         try:
-            self._room.ensure(HEADROOM)
-            self._log.reserve(log.STEP)
+            self.room.ensure(HEADROOM)
+            self.log.reserve(log.STEP)
             self.refusal = ""
         except BackendFull as full:
             self.refusal = str(full)
         except OSError as error:
-            path = self._log.present.path
+            path = self.log.present.path
             self.refusal = f"{path}: no room on the disk ({error.strerror}): free some"
 
     def commit(self) -> None:
@@ -306,16 +309,16 @@ class LMDBKV(OrderedKV):
         size = self._size
         self._forget()
         try:
-            self._log.append(parts, size)
+            self.log.append(parts, size)
         except OSError as error:
             self._cursor.close()
             self._undo()
             self._look_again = True
-            raise BackendFull(f"{self._log.present.path}: {error.strerror}") from error
+            raise BackendFull(f"{self.log.present.path}: {error.strerror}") from error
 
     def rollback(self) -> None:
         self._in_unit = False
-        if self._operations > self._unit_began:
+        if self.operations > self._unit_began:
             self._forget()
             self._cursor.close()
             self._undo()
@@ -328,37 +331,49 @@ class LMDBKV(OrderedKV):
         """Go back to what the log has."""
         self._transaction.abort()  # does nothing where a commit that failed has ended it
         self._begin()
-        refill = Refill(self._transaction, self._room)
-        self._operations = self._log.replay(refill.apply).operations
+        refill = Refill(self._transaction, self.room)
+        self.operations = self.log.replay(refill.apply).operations
         refill.finish()
 
     def _begin(self) -> None:
         """Begin LMDB's next transaction."""
         self._transaction = self._environment.begin(db=self._data, write=True)
-        self._number = self._transaction.id()
         self._cursor = self._transaction.cursor()
         page = self._transaction.stat(self._data)
         pages = page["branch_pages"] + page["leaf_pages"] + page["overflow_pages"]
         end = (self._environment.info()["last_pgno"] + 1) * page["psize"]
-        self._room.restart(end, pages * page["psize"])
+        self.room.restart(end, pages * page["psize"])
         self._checked = 0
-        self._operations = 0
+        self.operations = 0
 
     # Checkpoints -----------------------------------------------------------------------------
 
     def _checkpoint_if_due(self) -> None:
         """Make a checkpoint that is due, as soon as it costs no waiting, or is overdue."""
-        size = self._log.size()
-        operations = self._operations
+        size = self.log.size()
+        operations = self.operations
         if size <= self._log_size and operations <= OPERATIONS:
             return
         late = size > OVERDUE * self._log_size or operations > OVERDUE * OPERATIONS
         if (late or self._is_ready()) and not self._broken:
             self._checkpoint()
 
+    def fold_if_idle(self) -> None:
+        """Make a checkpoint when nothing has been written for a while: a restart finds no log.
+
+        Called every now and then, outside of units.
+        """
+        if self.operations == self._idle_operations:
+            idle = self._seconds() - self._idle_since > IDLE
+            if idle and self.operations > 0 and self._is_ready() and not self._broken:
+                self._checkpoint()
+        else:
+            self._idle_operations = self.operations
+            self._idle_since = self._seconds()
+
     def _is_ready(self) -> bool:
         """Whether a checkpoint costs no waiting."""
-        return self._log.prepared is not None and not self._log.unconfirmed
+        return self.log.prepared is not None and not self.log.unconfirmed
 
     def _checkpoint(self) -> None:
         """Commit LMDB's transaction, which holds all of the log, and begin a new segment.
@@ -368,7 +383,7 @@ class LMDBKV(OrderedKV):
         began = self._seconds()
         try:
             self._confirm()
-            self._commit_all(self._log.prepare(self._number))
+            self._commit_all(self.log.prepare())
         except (OSError, lmdb.Error) as error:
             if not self._broken:
                 self.refusal = f"{self.folder}: the log cannot be folded into the store: {error}"
@@ -385,7 +400,7 @@ class LMDBKV(OrderedKV):
         except lmdb.Error:
             self._undo()
             raise
-        finished = self._log.rotate(fresh)
+        finished = self.log.rotate(fresh)
         self._enlarge_map()
         self._begin()
         if not finished:
@@ -393,8 +408,8 @@ class LMDBKV(OrderedKV):
 
     def _enlarge_map(self) -> None:
         """Double the map when half of it is used. No transaction may be open, nor a snapshot."""
-        room = self._room
-        if 2 * room.needed() <= room.map_size or self._snapshots:
+        room = self.room
+        if 2 * room.needed() <= room.map_size or len(self.open_snapshots) > 0:
             return
         if environment.has_address_space(2 * room.map_size):
             self._environment.set_mapsize(2 * room.map_size)
@@ -402,7 +417,7 @@ class LMDBKV(OrderedKV):
 
     def _confirm(self) -> None:
         """See to it that the last checkpoint is on the disk."""
-        if not self._log.unconfirmed:
+        if not self.log.unconfirmed:
             return
         try:
             os.fdatasync(self._file)
@@ -412,7 +427,7 @@ class LMDBKV(OrderedKV):
             environment.resign(self._owner)
             self._break(self.folder / environment.DATA_FILE, error)
             raise
-        self._log.confirmed()
+        self.log.confirmed()
 
     def _break(self, path: Path, error: OSError) -> None:
         """What the disk has, nobody knows; trying again could pretend that all is well."""
@@ -428,10 +443,10 @@ class LMDBKV(OrderedKV):
             return
         began = self._seconds()
         try:
-            if self._log.unconfirmed:
+            if self.log.unconfirmed:
                 self._confirm()
                 self.flush_microseconds = int((self._seconds() - began) * 1_000_000)
-            self._log.prepare(self._number)
+            self.log.prepare()
             self._environment.reader_check()  # a reader that was killed pins its pages
         except OSError as error:
             raise BackendError(f"{self.folder}: {error.strerror}") from error
@@ -442,10 +457,10 @@ class LMDBKV(OrderedKV):
         if self._broken:
             raise BackendError(self._broken)
         try:
-            self._log.sync()
+            self.log.sync()
             self.syncs += 1
         except OSError as error:
-            self._break(self._log.present.path, error)
+            self._break(self.log.present.path, error)
             raise BackendError(self._broken) from error
 
     # Snapshots -------------------------------------------------------------------------------
@@ -453,45 +468,17 @@ class LMDBKV(OrderedKV):
     def snapshot(self) -> OrderedKV:
         if self._in_unit:
             raise BackendError(f"{self.folder}: a transaction is open")
-        if self._operations > 0:
+        if self.operations > 0:
             self._checkpoint()
-            if self._operations > 0:
+            if self.operations > 0:
                 raise BackendError(self.refusal)
-        deadline = self._seconds() + self.settings.snapshot_age
         try:
             reading = self._environment.begin(db=self._data)
         except lmdb.Error as error:
             raise self._failure(error) from error
-        snapshot = SnapshotKV(self, reading, deadline)
-        self._snapshots.append(snapshot)
-        return snapshot
-
-    def forget(self, snapshot: SnapshotKV) -> None:
-        """A snapshot was closed."""
-        self._snapshots.remove(snapshot)
-
-    def _end_old_snapshots(self) -> None:
-        now = self._seconds()
-        for snapshot in list(self._snapshots):
-            if now > snapshot.deadline:
-                snapshot.close()
+        return self.open_snapshots.add(self, reading)
 
     # Statistics ------------------------------------------------------------------------------
 
     def statistics(self) -> dict[str, int]:
-        room = self._room
-        return {
-            "lmdb_file_bytes": room.end,
-            "lmdb_tree_bytes": room.tree,
-            "lmdb_reserved_bytes": room.reserved,
-            "lmdb_map_bytes": room.map_size,
-            "lmdb_log_bytes": self._log.size(),
-            "lmdb_log_operations": self._operations,
-            "lmdb_checkpoints": self.checkpoints,
-            "lmdb_last_checkpoint_usec": self.checkpoint_microseconds,
-            "lmdb_last_flush_usec": self.flush_microseconds,
-            "lmdb_syncs": self.syncs,
-            "lmdb_snapshots": len(self._snapshots),
-            "lmdb_recovered_operations": self.recovery.operations,
-            "lmdb_recovered_torn_bytes": self.recovery.torn,
-        }
+        return figures(self)

@@ -85,7 +85,7 @@ class Program:
         for _ in range(self.random.randint(1, self.most)):
             self.change()
         self.kv.commit()
-        needed = self.kv._room.needed()
+        needed = self.kv.room.needed()
         self.kv.snapshot().close()  # commits LMDB's transaction, if there is anything in it
         used = self.kv.statistics()["lmdb_file_bytes"]
         assert used <= needed, f"{used - needed} bytes too few"

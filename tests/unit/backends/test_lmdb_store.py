@@ -323,3 +323,30 @@ def test_copy_that_was_broken_off_is_refused(tmp_path: Path) -> None:
     (tmp_path / environment.FRESH_FILE).touch()
     with pytest.raises(BackendError, match="is a copy that was broken off: remove the folder"):
         opened_kv(tmp_path)
+
+
+# Idle stores -------------------------------------------------------------------------------------
+
+
+def test_log_of_an_idle_store_is_folded_in(tmp_path: Path) -> None:
+    clock = Clock()
+    kv = opened_kv(tmp_path / "store", clock)
+    put(kv, 0, 10)
+    kv.maintain()
+    kv.fold_if_idle()
+    clock.now += 1.5
+    put(kv, 10, 10)
+    kv.fold_if_idle()  # written to just now
+    clock.now += 1.5
+    kv.fold_if_idle()
+    assert kv.statistics()["lmdb_checkpoints"] == 0
+    clock.now += 1.5
+    kv.fold_if_idle()
+    figures = kv.statistics()
+    assert figures["lmdb_checkpoints"] == 1
+    assert figures["lmdb_log_operations"] == 0
+    clock.now += 10
+    kv.fold_if_idle()
+    assert kv.statistics()["lmdb_checkpoints"] == 1
+    assert len(state(kv)) == 20
+    kv.close()
