@@ -90,6 +90,16 @@ def replay(folder: Path, number: int, apply: Apply) -> Replay:
     return found
 
 
+def reaches(folder: Path, number: int, offset: int) -> bool:
+    """Whether a segment has batches about an offset; where not, there are zeros, or no file."""
+    path = segment_path(folder, number)
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(len(_ZEROS)).strip(b"\x00") != b""
+
+
 def transaction_of(folder: Path, number: int) -> int | None:
     """The transaction of LMDB that all segments before this one go into; None without a head."""
     with segment_path(folder, number).open("rb") as file:
@@ -197,10 +207,12 @@ def _torn(data: mmap.mmap, begin: int) -> int:
 class Segment:
     """A segment that is appended to. Raises `OSError` where the system does."""
 
-    def __init__(self, folder: Path, number: int, transaction: int) -> None:
+    def __init__(self, folder: Path, number: int, transaction: int, filled: int = 0) -> None:
         self.path = segment_path(folder, number)
         self.number = number
         self.transaction = transaction
+        #: How many bytes `create` fills with zeros.
+        self.filled = filled
         self.seed = number & 0xFFFFFFFF
         self.descriptor = -1
         #: Where the next batch goes, up to where the disk has room for it, what was synced.
@@ -213,8 +225,21 @@ class Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         self.descriptor = os.open(self.path, flags, 0o600)
         self.reserve(STEP)
+        self._fill()
         os.pwrite(self.descriptor, self._head(), 0)
         os.fdatasync(self.descriptor)
+
+    def _fill(self) -> None:
+        """Write zeros, where that is wanted.
+
+        Syncing what lies over them takes half the time of syncing blocks that were only
+        reserved: the file system has nothing to note.
+        """
+        if self.filled > 0:
+            self.reserve(self.filled)
+            for at in range(0, self.filled, JOINED):
+                self._write([bytes(JOINED)], at)
+            self.reserved = max(self.reserved, os.fstat(self.descriptor).st_size)
 
     def _head(self) -> bytes:
         return HEAD.pack(MAGIC, self.number, self.transaction)

@@ -20,7 +20,7 @@ class Segments:
     `confirmed` may be called in others.
     """
 
-    def __init__(self, folder: Path, first: int, transaction: int) -> None:
+    def __init__(self, folder: Path, first: int, transaction: int, filled: int = 0) -> None:
         self.folder = folder
         #: The first segment that LMDB does not have.
         self.first = first
@@ -28,6 +28,8 @@ class Segments:
         self.chain: list[log.Segment] = []
         self.present = log.Segment(folder, first, 0)
         self.prepared: log.Segment | None = None
+        #: How much of a new segment is filled with zeros.
+        self.filled = filled
         #: The number that LMDB's open transaction will be committed with.
         self.transaction = transaction
         # A segment must not be closed while another thread syncs it, nor created twice.
@@ -55,9 +57,8 @@ class Segments:
         return found
 
     def is_long(self) -> bool:
-        """Whether there is much to read back: more than fits into what is reserved at first."""
-        path = log.segment_path(self.folder, self.first)
-        return path.exists() and path.stat().st_size > 2 * log.STEP
+        """Whether there is much to read back."""
+        return log.reaches(self.folder, self.first, log.STEP)
 
     def replay(self, apply: log.Apply) -> log.Replay:
         """Read back what LMDB does not have."""
@@ -69,7 +70,7 @@ class Segments:
         return segment
 
     def _create(self, number: int, transaction: int) -> log.Segment:
-        segment = log.Segment(self.folder, number, transaction)
+        segment = log.Segment(self.folder, number, transaction, self.filled)
         try:
             segment.create()
             log.sync_folder(self.folder)

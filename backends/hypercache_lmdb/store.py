@@ -20,7 +20,7 @@ from typing import Final
 import lmdb
 from mypy_extensions import i64
 
-from hypercache.backend import NO, BackendError, BackendFull
+from hypercache.backend import ALWAYS, NO, BackendError, BackendFull
 from hypercache.keyspace.ordered import OrderedKV
 from hypercache_lmdb import environment, log
 from hypercache_lmdb.figures import figures
@@ -126,7 +126,9 @@ class LMDBKV(OrderedKV):
         self._begin()
         self._releases.append(self._end)
         first = self._transaction.get(environment.LOG_KEY, db=self._unnamed)
-        self.log = Segments(self.folder, environment.decode_number(first), self._transaction.id())
+        number = self._transaction.id()
+        filled = settings.log_size if settings.sync == ALWAYS else 0
+        self.log = Segments(self.folder, environment.decode_number(first), number, filled)
         self._releases.append(self.log.close)
         self._recover()
         environment.sign(self._owner)
