@@ -456,6 +456,8 @@ class Engine:
                 self.waits.resume()
                 self.commit()  # what the clients that waited have executed since
             self.delivery.deliver()
+            if self.syncs.due:
+                self.syncs.request()
         finally:
             self.settling = False
 
@@ -469,8 +471,7 @@ class Engine:
                 self.settlement.sinks_failed(failures)
         if self.journal.offset != self.round_offset:
             self.round_offset = self.journal.offset
-            if self.syncs.prompt:
-                self.syncs.request()
+            self.syncs.due = self.syncs.prompt
 
     # Background work ---------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ class Syncs:
         self.backend = backend
         self.policy = backend.sync_policy
         self.prompt = False
+        #: Whether the round that ends has written something that is to be synced at once.
+        self.due = False
         self.sink = Sink(backend.name, LOCAL_FILE)
         self.gate: ReplyGate | None = None
         self.wanted: Callable[[], None] | None = None
@@ -59,7 +61,8 @@ class Syncs:
             self.engine.journal.store = self.sink
 
     def request(self) -> None:
-        """A commit has written something."""
+        """A round has written something, and its replies are held."""
+        self.due = False
         if self.wanted is not None:
             self.wanted()
 

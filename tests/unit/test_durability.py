@@ -1,5 +1,6 @@
 """The task that syncs the backend: who waits for what, and what a failure means."""
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -7,8 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hypercache.backend import ALWAYS, EVERYSEC, NO
-from hypercache.durability import MOMENT, PERIOD, Durability
+from hypercache.backend import ALWAYS, EVERYSEC, NO, BackendError
+from hypercache.durability import LEAST_MOMENT, MOMENT, PERIOD, Durability, Worker
 from hypercache.testing.engine import NOTHING, EngineHarness
 from hypercache.testing.resp import ReplyError, encode
 from tests.support.fragile import FragileBackend
@@ -100,6 +101,7 @@ async def test_reply_to_a_write_waits_for_a_sync_that_began_after_it(
         await made.disk.let_go()
         assert made.client.replies() == ["OK"]
         assert other.replies() == []
+        await trio.sleep(2 * LEAST_MOMENT)
         assert made.disk.syncs == 2
         await made.disk.let_go()
         assert other.replies() == ["OK"]
@@ -118,6 +120,7 @@ async def test_rounds_that_commit_while_a_sync_runs_share_the_next(
             await wait_all_tasks_blocked()
         assert made.disk.syncs == 1, "never two at once"
         await made.disk.let_go()
+        await trio.sleep(2 * LEAST_MOMENT)
         assert made.disk.syncs == 2
         await made.disk.let_go()
         assert [other.replies() for other in others] == [[number] for number in range(1, 51)]
@@ -397,3 +400,21 @@ async def test_real_threads() -> None:
                 await trio.sleep(0.001)
         assert replies == ["OK"]
         await task.stop()
+
+
+async def test_worker_keeps_one_thread_and_hands_errors_on() -> None:
+    worker = Worker()
+    threads: set[int] = set()
+
+    def fail() -> None:
+        raise BackendError("disk on fire")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(worker.run)
+        for _ in range(3):
+            await worker.call(lambda: threads.add(threading.get_ident()))
+            with pytest.raises(BackendError, match="disk on fire"):
+                await worker.call(fail)
+        worker.stop()
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
