@@ -24,7 +24,7 @@ class LMDBSettings:
     #: Address space to begin with, 32 MB or more. It doubles by itself, while clients are served.
     map_size: int = attrs.field(default=16 * GB, validator=attrs.validators.ge(MB))
     #: How much the write-ahead log may hold before it is folded into the store. A restart after
-    #: a crash reads it: some 0.3 seconds for each 32 MB.
+    #: a crash reads it back.
     log_size: int = attrs.field(default=32 * MB, validator=attrs.validators.ge(64 * KB))
     #: Whether the system may read ahead: good for data that fit into memory, bad beyond.
     readahead: bool = False

@@ -33,7 +33,7 @@ from hypercache_lmdb.settings import LMDBSettings
 from hypercache_lmdb.snapshots import Snapshots
 
 # A checkpoint is due after so many operations, whatever the log's size: reading them back
-# takes about half a second.
+# takes about 0.6 seconds.
 OPERATIONS: Final[i64] = 200_000
 # Seconds without a write after which the log is folded in, however short it is.
 IDLE: Final = 2.0
