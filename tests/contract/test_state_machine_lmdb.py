@@ -24,7 +24,7 @@ from tests.support.folders import copy_sparse, quick_folder
 SOAK_SECONDS: Final = int(os.environ.get("HYPERCACHE_SOAK_SECONDS", "600"))
 SOAK_SEED: Final = os.environ.get("HYPERCACHE_SOAK_SEED", "")
 #: How many values at once, and their bytes: what fills the log, and what the map.
-FILLINGS: Final = ((60, 2_000), (10, 60_000), (3, 2_000_000))
+FILLINGS: Final = ((60, 2_000), (10, 60_000), (3, 200_000))
 
 
 def settings_in(folder: Path) -> LMDBSettings:

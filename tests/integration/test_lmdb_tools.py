@@ -24,7 +24,7 @@ SETTINGS = {"backend": "lmdb", "backend-settings": "path=store log_size=65536"}
 
 def hypercache(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run the command line."""
-    command = [sys.executable, "-m", "hypercache", *map(str, words)]
+    command = [sys.executable, "-P", "-m", "hypercache", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
