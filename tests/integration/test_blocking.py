@@ -72,7 +72,8 @@ def test_time_is_up_when_it_is(server: ServerProcess, client: Client) -> None:
         began = time.monotonic()
         assert client.call("BLPOP", "none", seconds) is None
         elapsed = time.monotonic() - began
-        assert seconds <= elapsed < seconds + 0.15
+        # The server goes by the time of day, which may be corrected meanwhile.
+        assert seconds - 0.01 <= elapsed < seconds + 0.15
 
 
 def test_hundreds_wait_for_one_key(server: ServerProcess, client: Client) -> None:
