@@ -94,9 +94,10 @@ class Segments:
     def sync(self) -> None:
         """Make durable all that was appended before the call."""
         with self._closing:
-            # In this order: a rotation in between puts the present one among the others.
+            # In this order: a rotation in between puts these among the unconfirmed ones.
             present = self.present
-            for segment in [*self.unconfirmed, *self.chain, present]:
+            chain = self.chain
+            for segment in [*self.unconfirmed, *chain, present]:
                 segment.sync()
 
     def prepare(self) -> log.Segment:
@@ -126,13 +127,17 @@ class Segments:
             return False
         return True
 
-    def confirmed(self) -> None:
-        """The last checkpoint is on the disk: nobody needs its segments any more."""
+    def confirmed(self, segments: list[log.Segment]) -> None:
+        """The checkpoint that these went into is on the disk: nobody needs them any more.
+
+        Nothing is done where another thread has seen to it: ``unconfirmed`` is another list
+        then, perhaps that of a checkpoint which the sync of this one came too early for.
+        """
         with self._closing:
-            segments = self.unconfirmed
-            self.unconfirmed = []
-            for segment in segments:
-                segment.remove()
+            if self.unconfirmed is segments:
+                self.unconfirmed = []
+                for segment in segments:
+                    segment.remove()
 
     def close(self) -> None:
         """Release all files."""

@@ -419,7 +419,8 @@ class LMDBKV(OrderedKV):
 
     def _confirm(self) -> None:
         """See to it that the last checkpoint is on the disk."""
-        if not self.log.unconfirmed:
+        segments = self.log.unconfirmed
+        if not segments:
             return
         try:
             os.fdatasync(self._file)
@@ -429,7 +430,7 @@ class LMDBKV(OrderedKV):
             environment.resign(self._owner)
             self._break(self.folder / environment.DATA_FILE, error)
             raise
-        self.log.confirmed()
+        self.log.confirmed(segments)
 
     def _break(self, path: Path, error: OSError) -> None:
         """What the disk has, nobody knows; trying again could pretend that all is well."""

@@ -350,3 +350,27 @@ def test_log_of_an_idle_store_is_folded_in(tmp_path: Path) -> None:
     assert kv.statistics()["lmdb_checkpoints"] == 1
     assert len(state(kv)) == 20
     kv.close()
+
+
+def test_sync_of_a_checkpoint_confirms_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is overdue may be made while a worker thread still syncs the one before."""
+    kv = opened_kv(tmp_path / "store")
+    put(kv, 0, 10)
+    kv.snapshot().close()  # makes a checkpoint
+    put(kv, 10, 10)
+    sync = os.fdatasync
+
+    def overtaken(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fdatasync", sync)
+        sync(descriptor)
+        kv.snapshot().close()
+
+    monkeypatch.setattr(os, "fdatasync", overtaken)
+    kv.maintain()
+    assert [segment.number for segment in kv.log.unconfirmed] == [2]
+    assert log.segment_path(kv.folder, 2).exists()
+    kv.maintain()
+    assert kv.log.unconfirmed == []
+    kv.close()
