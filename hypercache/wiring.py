@@ -49,7 +49,7 @@ def limits(server: "Server") -> None:
 def slow(server: "Server") -> None:
     """From when on a command is slow."""
     monitored = server.settings.latency_monitor_threshold * 1000
-    server.engine.set_slow(server.settings.slowlog_log_slower_than, monitored)
+    server.engine.observation.set_slow(server.settings.slowlog_log_slower_than, monitored)
     server.engine.slowlog.resize(server.settings.slowlog_max_len)
 
 

@@ -15,14 +15,14 @@ every reply go whose gate has passed.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import Backend, BackendError
 from hypercache.engine.background import Background
 from hypercache.engine.blocking import KeyWait
-from hypercache.engine.command import FAST, Command, Declaration
+from hypercache.engine.command import Command, Declaration
 from hypercache.engine.context import (
     REPLY_ON,
     REPLY_SKIP,
@@ -43,12 +43,11 @@ from hypercache.engine.guards import (
     guards_of,
 )
 from hypercache.engine.journal import Journal
-from hypercache.engine.latency import LatencyMonitor
+from hypercache.engine.observation import Observation
 from hypercache.engine.pause import Postponed
 from hypercache.engine.registry import Registry
 from hypercache.engine.session import Outlet, Session
 from hypercache.engine.settlement import Settlement
-from hypercache.engine.slowlog import SlowLog, redact
 from hypercache.engine.statistics import Statistics
 from hypercache.engine.syncs import Syncs
 from hypercache.engine.units import Units
@@ -62,9 +61,6 @@ from hypercache.reply import QUEUED, ErrorReply
 
 if TYPE_CHECKING:
     from hypercache.config import Configuration
-
-# No command takes as many microseconds.
-NEVER: Final[i64] = 1 << 62
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -104,8 +100,9 @@ class Engine:
             for index, store in enumerate(backend.open(databases))
         ]
         self.journal = Journal()
-        self.slowlog = SlowLog()
-        self.latency = LatencyMonitor()
+        self.observation = Observation(self)
+        self.slowlog = self.observation.slowlog
+        self.latency = self.observation.latency
 
         self.sessions: dict[int, Session] = {}
         self.next_session = 1
@@ -129,8 +126,8 @@ class Engine:
         # Set by the server: begins its ordered end.
         self.shutdown: Callable[[], None] | None = None
         self.tracks_latency = True
-        # Microseconds from which somebody wants to know of a command.
-        self.slow: i64 = self.slowlog.threshold
+        # Microseconds from which somebody wants to know of a command: see `Observation`.
+        self.noted: i64 = self.slowlog.threshold
         # Sections that plugins add to INFO, by name.
         self.information: dict[str, Callable[[], Mapping[str, object]]] = {}
         # What plugins share with their commands and with each other, by the plugin's name.
@@ -210,14 +207,6 @@ class Engine:
     def set_enough_replicas(self, enough: bool) -> None:
         """Whether as many good replicas are connected as min-replicas-to-write asks for."""
         self.arm(REPLICAS_BIT, not enough)
-
-    def set_slow(self, logged: i64, monitored: i64) -> None:
-        """Log commands from so many microseconds on (-1: none), and monitor them (0: none)."""
-        self.slowlog.threshold = logged
-        self.latency.threshold = monitored
-        self.slow = logged if logged >= 0 else NEVER
-        if 0 < monitored < self.slow:
-            self.slow = monitored
 
     def used_memory(self) -> int:
         """Bytes of all data, as the backend accounts for them."""
@@ -315,7 +304,7 @@ class Engine:
         for guard in GUARDS:
             if guard.bit & concerned:
                 try:
-                    guard.check(self, session, command)
+                    guard.check(self, session, command, args)
                 except ErrorReply as error:
                     return self.reject(session, command, error)
         if concerned & PAUSE_BIT and self.waits.is_paused(session, command):
@@ -362,10 +351,10 @@ class Engine:
         # Names of their own: compiled, a variable has the type of its first assignment.
         except BackendError as failure:
             command.failed_calls += 1
-            reply = self.backend_failed(failure, context, command)
+            reply = self.units.backend_failed(failure, context, command)
         except Exception as bug:  # noqa: BLE001 - a bug must not take other clients down
             command.failed_calls += 1
-            reply = self.crashed(bug, context, command)
+            reply = self.units.crashed(bug, context, command)
         if changes.edits:
             reply = self.settle_edits(context, command, reply)
         if changes.dirty != changes.settled or changes.touched or changes.effects:
@@ -382,8 +371,8 @@ class Engine:
             command.record(elapsed)
         else:
             command.count(elapsed)
-        if elapsed >= self.slow:
-            self.note_slow(context, command, args, elapsed)
+        if elapsed >= self.noted:
+            self.observation.note(context, command, args, elapsed)
         return reply
 
     def settle_edits(self, context: Context, command: Command, reply: object) -> object:
@@ -391,37 +380,9 @@ class Engine:
         try:
             self.settlement.settle_edits()
         except BackendError as failure:
-            reply = self.backend_failed(failure, context, command)
+            reply = self.units.backend_failed(failure, context, command)
             self.changes.forget()
         return reply
-
-    def backend_failed(self, error: BackendError, context: Context, command: Command) -> ErrorReply:
-        """The store has refused an operation."""
-        name = command.name.decode()
-        self.reporter.report("error", "backend_failed", {"command": name, "error": str(error)})
-        self.units.command_failed(context, command)
-        failure = self.units.error_of(error)
-        self.counters.count_error(failure)
-        return failure
-
-    def crashed(self, error: Exception, context: Context, command: Command) -> ErrorReply:
-        """A command function has a bug: the client is told, the operator sees the trace."""
-        name = command.name.decode()
-        self.reporter.report("error", "command_crashed", {"command": name, "exception": error})
-        self.units.command_failed(context, command)
-        failure = ErrorReply("ERR internal error, see the server's log")
-        self.counters.count_error(failure)
-        return failure
-
-    def note_slow(
-        self, context: Context, command: Command, args: list[bytes], elapsed: i64
-    ) -> None:
-        """Log and monitor a slow command; the log leaves out those that stand for others (EXEC)."""
-        event = b"fast-command" if command.flags & FAST else b"command"
-        self.latency.add(event, self.time, elapsed)
-        if 0 <= self.slowlog.threshold <= elapsed and command.is_logged_when_slow():
-            shown = redact(command, args, self.configuration.is_secret)
-            self.slowlog.add(self.time // 1000000, elapsed, shown, context.address, context.name)
 
     def protocol_error(self, session: Session, text: str) -> None:
         """A client does not speak RESP: tell it, and close."""

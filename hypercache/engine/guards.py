@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hypercache.engine.context import Context
     from hypercache.engine.engine import Engine
 
-Check = Callable[["Engine", "Context", Command], None]
+Check = Callable[["Engine", "Context", Command, list[bytes]], None]
 
 PROTECTED_BIT: Final[i64] = 1 << 0
 AUTH_BIT: Final[i64] = 1 << 1
@@ -78,7 +78,7 @@ class Guard:
         self.check = check
 
 
-def protected(engine: "Engine", context: "Context", command: Command) -> None:
+def protected(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """DEBUG and MODULE need the operator's leave, in general or for local clients."""
     word = command.name.split(b"|")[0].decode().upper()
     allowed = engine.protected_commands.get(word, "no")
@@ -91,13 +91,17 @@ def protected(engine: "Engine", context: "Context", command: Command) -> None:
     )
 
 
-def authentication(engine: "Engine", context: "Context", command: Command) -> None:
+def authentication(
+    engine: "Engine", context: "Context", command: Command, args: list[bytes]
+) -> None:
     """Strangers may only log in, as long as there is a password."""
     if engine.password:
         raise ErrorReply("NOAUTH Authentication required.")
 
 
-def not_in_transaction(engine: "Engine", context: "Context", command: Command) -> None:
+def not_in_transaction(
+    engine: "Engine", context: "Context", command: Command, args: list[bytes]
+) -> None:
     """Some commands cannot wait for EXEC."""
     raise ErrorReply("ERR Command not allowed inside a transaction")
 
@@ -109,19 +113,19 @@ def stands_for(context: "Context", command: Command, flag: i64) -> bool:
     return any(queued.command.flags & flag for queued in context.queue or [])
 
 
-def memory(engine: "Engine", context: "Context", command: Command) -> None:
+def memory(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """No command that may grow the data once maxmemory is reached."""
     if stands_for(context, command, DENYOOM) and engine.over_memory():
         raise ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
 
 
-def disk(engine: "Engine", context: "Context", command: Command) -> None:
+def disk(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """No writes while persistence fails and the settings say that this matters."""
     if stands_for(context, command, WRITE):
         raise ErrorReply(engine.disk_error)
 
 
-def backend(engine: "Engine", context: "Context", command: Command) -> None:
+def backend(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """Nothing that the backend could not keep: as long as it has failed, or has no room."""
     error = engine.units.trouble()
     if error and concerns(context, command, _DATA):
@@ -141,19 +145,19 @@ def concerns(context: "Context", command: Command, flags: int) -> bool:
     return command.flags & flags != 0
 
 
-def replicas(engine: "Engine", context: "Context", command: Command) -> None:
+def replicas(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """No writes with fewer good replicas than min-replicas-to-write."""
     if stands_for(context, command, WRITE):
         raise ErrorReply("NOREPLICAS Not enough good replicas to write.")
 
 
-def readonly(engine: "Engine", context: "Context", command: Command) -> None:
+def readonly(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """A replica takes writes from its primary only."""
     if stands_for(context, command, WRITE):
         raise ErrorReply("READONLY You can't write against a read only replica.")
 
 
-def subscribed(engine: "Engine", context: "Context", command: Command) -> None:
+def subscribed(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """A RESP2 subscriber could not tell a reply from a message."""
     raise ErrorReply(
         f"ERR Can't execute '{command.name.decode()}': only (P|S)SUBSCRIBE / "
@@ -161,19 +165,19 @@ def subscribed(engine: "Engine", context: "Context", command: Command) -> None:
     )
 
 
-def stale(engine: "Engine", context: "Context", command: Command) -> None:
+def stale(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """A replica without its primary serves old data only if told to."""
     raise ErrorReply(
         "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
     )
 
 
-def loading(engine: "Engine", context: "Context", command: Command) -> None:
+def loading(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """Nothing is served from data that are not complete yet."""
     raise ErrorReply("LOADING Redis is loading the dataset in memory")
 
 
-def busy(engine: "Engine", context: "Context", command: Command) -> None:
+def busy(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """A script that runs too long: only what may stop it."""
     raise ErrorReply(
         "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."

@@ -28,6 +28,8 @@ class Settlement:
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
         self.watches = Watches(engine.keyspaces)
+        # Whose command has made the changes that observers are shown; None for nobody's (expiry).
+        self.author: Context | None = None
         self.observers: list[ChangeObserver] = []
 
     def settle_edits(self) -> None:
@@ -56,7 +58,9 @@ class Settlement:
         if changed or rewritten:
             context.written = self.engine.journal.offset
         if changes.touched:
+            self.author = context
             self.show(changes.touched)
+            self.author = None
 
     def settle_background(self) -> None:
         """Settle changes that no command made (active expiry)."""

@@ -157,6 +157,28 @@ class Units:
             engine.commit()
             self.go_on()
 
+    def backend_failed(self, error: BackendError, context: Context, command: Command) -> ErrorReply:
+        """The store has refused an operation of a command; what its client is told."""
+        name = command.name.decode()
+        self.engine.reporter.report(
+            "error", "backend_failed", {"command": name, "error": str(error)}
+        )
+        self.command_failed(context, command)
+        failure = self.error_of(error)
+        self.engine.counters.count_error(failure)
+        return failure
+
+    def crashed(self, error: Exception, context: Context, command: Command) -> ErrorReply:
+        """A command function has a bug: the client is told, the operator sees the trace."""
+        name = command.name.decode()
+        self.engine.reporter.report(
+            "error", "command_crashed", {"command": name, "exception": error}
+        )
+        self.command_failed(context, command)
+        failure = ErrorReply("ERR internal error, see the server's log")
+        self.engine.counters.count_error(failure)
+        return failure
+
     def undo_transaction(self, context: Context, before: i64) -> None:
         """EXEC gives up: nothing of its queue stays. ``before`` is as in `undo`."""
         context.in_exec = False

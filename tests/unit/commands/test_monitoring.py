@@ -11,12 +11,12 @@ SECONDS = START // 1_000_000
 
 def logging_everything() -> EngineHarness:
     harness = EngineHarness()
-    harness.engine.set_slow(0, 0)
+    harness.engine.observation.set_slow(0, 0)
     return harness
 
 
 def commands_logged(harness: EngineHarness) -> list[list[bytes]]:
-    harness.engine.set_slow(-1, 0)
+    harness.engine.observation.set_slow(-1, 0)
     entries = harness.command("SLOWLOG", "GET", -1)
     assert isinstance(entries, list)
     return [entry[3] for entry in reversed(entries)]
@@ -39,11 +39,11 @@ def test_slowlog_holds_what_took_long_enough() -> None:
     command = engine.registry.get(b"get")
     assert command is not None
     for logged, monitored, slow in ((1000, 0, 1000), (-1, 0, NEVER), (-1, 500, 500), (9, 500, 9)):
-        engine.set_slow(logged, monitored)
-        assert engine.slow == slow
-    engine.set_slow(1000, 0)
-    engine.note_slow(harness.first.session, command, [b"GET", b"fast"], 999)
-    engine.note_slow(harness.first.session, command, [b"GET", b"slow"], 1000)
+        engine.observation.set_slow(logged, monitored)
+        assert engine.noted == slow
+    engine.observation.set_slow(1000, 0)
+    engine.observation.note(harness.first.session, command, [b"GET", b"fast"], 999)
+    engine.observation.note(harness.first.session, command, [b"GET", b"slow"], 1000)
     assert commands_logged(harness) == [[b"GET", b"slow"]]
 
 
@@ -51,7 +51,7 @@ def test_slowlog_get_ten_or_as_many_as_wanted() -> None:
     harness = logging_everything()
     for number in range(12):
         harness.command("GET", number)
-    harness.engine.set_slow(-1, 0)
+    harness.engine.observation.set_slow(-1, 0)
 
     def count(*words: int) -> int:
         entries = harness.command("SLOWLOG", "GET", *words)
@@ -127,17 +127,17 @@ def test_the_latency_monitor_keeps_the_worst_of_each_second() -> None:
     harness = EngineHarness()
     engine = harness.engine
     assert harness.command("LATENCY", "LATEST") == []
-    engine.set_slow(-1, 2000)
+    engine.observation.set_slow(-1, 2000)
     fast, slow = (engine.registry.get(name) for name in (b"get", b"keys"))
     assert fast is not None
     assert slow is not None
     session = harness.first.session
     for elapsed in (1999, 3000, 9000, 5000):
-        engine.note_slow(session, fast, [], elapsed)
+        engine.observation.note(session, fast, [], elapsed)
     harness.clock.now += 1_000_000
     harness.command("PING")
-    engine.note_slow(session, fast, [], 4000)
-    engine.note_slow(session, slow, [], 7000)
+    engine.observation.note(session, fast, [], 4000)
+    engine.observation.note(session, slow, [], 7000)
     assert harness.command("LATENCY", "LATEST") == [
         [b"fast-command", SECONDS + 1, 4, 9],
         [b"command", SECONDS + 1, 7, 7],
