@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from hypercache.engine.guards import AUTH_BIT, NO_MULTI_BIT, QUEUE_BIT
+from hypercache.engine.guards import AUTH_BIT, MONITOR_BIT, NO_MULTI_BIT, QUEUE_BIT
 from hypercache.keyspace.keyspace import Keyspace
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Context:
         self.reply_mode = REPLY_ON
         self.no_evict = False
         self.no_touch = False
+        # MONITOR: sees the commands of all clients.
+        self.monitoring = False
         self.is_unix = False
         self.is_local = True
         # A client that ends: after its replies are sent, or at once.
@@ -119,6 +121,11 @@ class Context:
         self.queue_failed = False
         self.rearm()
 
+    def set_monitoring(self, monitoring: bool) -> None:
+        """Be shown all commands, or no longer; see `hypercache.engine.monitors`."""
+        self.monitoring = monitoring
+        self.rearm()
+
     def set_version(self, version: int) -> None:
         """Speak RESP2 or RESP3 from the reply to this very request on."""
         self.version = version
@@ -130,4 +137,6 @@ class Context:
             armed |= AUTH_BIT
         if self.queue is not None:
             armed |= QUEUE_BIT | NO_MULTI_BIT
+        if self.monitoring:
+            armed |= MONITOR_BIT
         self.armed = armed

@@ -54,7 +54,7 @@ def text(data: bytes) -> str:
 
 def client_flags(context: Context) -> str:
     """One letter for each thing that is special about a client; N for nothing."""
-    flags = ""
+    flags = "O" if context.monitoring else ""
     if client_type(context) == PUBSUB:
         flags += "P"
     if context.queue is not None:

@@ -173,6 +173,7 @@ class Engine:
         if session.watched:
             self.settlement.unwatch(session)
         self.waits.forget(session)
+        self.observation.monitors.remove(session)
         self.delivery.gated.pop(session.id, None)
         session.end()
 
@@ -256,7 +257,7 @@ class Engine:
             session.queue_failed = True
             self.counters.count_error(error)
             if args[0].lower() == b"exec":
-                error = self.abort(session, error)
+                error = self.abort(session, error, args)
             self.answer(session, error)
             return
         session.last_command = command
@@ -306,7 +307,7 @@ class Engine:
                 try:
                     guard.check(self, session, command, args)
                 except ErrorReply as error:
-                    return self.reject(session, command, error)
+                    return self.reject(session, command, error, args)
         if concerned & PAUSE_BIT and self.waits.is_paused(session, command):
             return Postponed(self.waits.pause.until, args)
         if concerned & QUEUE_BIT:
@@ -319,19 +320,22 @@ class Engine:
                 return QUEUED
         return self.call(session, command, args)
 
-    def reject(self, context: Context, command: Command, error: ErrorReply) -> ErrorReply:
+    def reject(
+        self, context: Context, command: Command, error: ErrorReply, args: list[bytes]
+    ) -> ErrorReply:
         """A guard has refused: count it, and let a transaction fail."""
         command.rejected_calls += 1
         self.counters.count_error(error)
         if command.name == b"exec":
-            return self.abort(context, error)
+            return self.abort(context, error, args)
         context.queue_failed = True
         return error
 
-    def abort(self, context: Context, error: ErrorReply) -> ErrorReply:
+    def abort(self, context: Context, error: ErrorReply, args: list[bytes]) -> ErrorReply:
         """EXEC is refused: the transaction ends, if there is one."""
         context.set_queueing(False)
         self.settlement.unwatch(context)
+        self.observation.monitors.show(context, args)
         reason = error.text.removeprefix("ERR ")
         return ErrorReply(f"EXECABORT Transaction discarded because of: {reason}")
 
@@ -365,6 +369,8 @@ class Engine:
             elapsed = 0
         self.time = now
         if isinstance(reply, KeyWait) and not context.in_exec:
+            if self.noted < 0 and not context.blocked:
+                self.observation.show(context, command, args)
             return reply  # counted when it has what it waits for
         self.counters.commands += 1
         if self.tracks_latency:

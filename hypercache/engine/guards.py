@@ -18,6 +18,7 @@ from hypercache.engine.command import (
     ALLOW_BUSY,
     DENYOOM,
     LOADING,
+    MAY_REPLICATE,
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
@@ -48,6 +49,7 @@ BUSY_BIT: Final[i64] = 1 << 10
 QUEUE_BIT: Final[i64] = 1 << 11
 PAUSE_BIT: Final[i64] = 1 << 12
 BACKEND_BIT: Final[i64] = 1 << 13
+MONITOR_BIT: Final[i64] = 1 << 14
 
 # What looks at data; DEBUG, which is protected, may.
 _DATA: Final = WRITE | READONLY | PROTECTED
@@ -184,6 +186,12 @@ def busy(engine: "Engine", context: "Context", command: Command, args: list[byte
     )
 
 
+def monitoring(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
+    """Who is shown all commands works on no data; Redis has it as a kind of replica."""
+    if concerns(context, command, WRITE | READONLY | MAY_REPLICATE):
+        raise ErrorReply("ERR Replica can't interact with the keyspace")
+
+
 #: The guards in the order in which they are asked. CLIENT PAUSE and MULTI's queue, which
 #: refuse nothing, come after them all.
 GUARDS: Final = [
@@ -199,6 +207,7 @@ GUARDS: Final = [
     Guard(STALE_BIT, stale),
     Guard(LOADING_BIT, loading),
     Guard(BUSY_BIT, busy),
+    Guard(MONITOR_BIT, monitoring),
 ]
 
 
@@ -218,6 +227,8 @@ def guards_of(command: Command) -> i64:
         bits |= DISK_BIT | REPLICAS_BIT | READONLY_BIT
     if command.flags & _DATA or is_exec:
         bits |= BACKEND_BIT
+    if command.flags & (WRITE | READONLY | MAY_REPLICATE) or is_exec:
+        bits |= MONITOR_BIT
     if command.name == b"ping":
         bits |= DISK_BIT
     if command.name not in _SUBSCRIBER_COMMANDS:

@@ -1,4 +1,4 @@
-"""Who wants to know of each command: SLOWLOG and the latency monitor.
+"""Who wants to know of each command: SLOWLOG, the latency monitor, MONITOR.
 
 The engine compares how long a command took with one number, `Engine.noted`, and calls
 `Observation.note` from there on. Whoever wants to see every command makes that number -1.
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from hypercache.engine.command import FAST, Command
+from hypercache.engine.command import ADMIN, FAST, SKIP_MONITOR, Command
 from hypercache.engine.context import Context
 from hypercache.engine.latency import LatencyMonitor
+from hypercache.engine.monitors import Monitors
 from hypercache.engine.slowlog import SlowLog, redact
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # No command takes as many microseconds.
 NEVER: Final[i64] = 1 << 62
+EVERYTHING: Final[i64] = -1
 
 
 class Observation:
@@ -27,6 +29,7 @@ class Observation:
         self.engine = engine
         self.slowlog = SlowLog()
         self.latency = LatencyMonitor()
+        self.monitors = Monitors(engine)
 
     def set_slow(self, logged: i64, monitored: i64) -> None:
         """Log commands from so many microseconds on (-1: none), and monitor them (0: none)."""
@@ -39,6 +42,8 @@ class Observation:
         noted = self.slowlog.threshold if self.slowlog.threshold >= 0 else NEVER
         if 0 < self.latency.threshold < noted:
             noted = self.latency.threshold
+        if self.monitors.sessions:
+            noted = EVERYTHING
         self.engine.noted = noted
 
     def note(self, context: Context, command: Command, args: list[bytes], elapsed: i64) -> None:
@@ -46,9 +51,22 @@ class Observation:
 
         The log leaves out those that stand for others (EXEC).
         """
+        if self.monitors.sessions and not context.blocked:  # else it was shown when it blocked
+            self.show(context, command, args)
         now = self.engine.time
         event = b"fast-command" if command.flags & FAST else b"command"
         self.latency.add(event, now, elapsed)
         if 0 <= self.slowlog.threshold <= elapsed and command.is_logged_when_slow():
             shown = redact(command, args, self.engine.configuration.is_secret)
             self.slowlog.add(now // 1000000, elapsed, shown, context.address, context.name)
+
+    def show(self, context: Context, command: Command, args: list[bytes]) -> None:
+        """Show a command to whoever monitors, unless it is one for administrators."""
+        if self.monitors.sessions and not command.flags & (ADMIN | SKIP_MONITOR):
+            self.announce(context, command, args)
+
+    def announce(self, context: Context, command: Command, args: list[bytes]) -> None:
+        """Show a command that runs others before these (EVAL), or one that was aborted (EXEC)."""
+        if self.monitors.sessions:
+            shown = redact(command, args, self.engine.configuration.is_secret)
+            self.monitors.show(context, shown)

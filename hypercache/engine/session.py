@@ -164,7 +164,10 @@ class Session(Context):
         if self.engine.serving is self:
             self.engine.pushes.append(value)
             return
-        chunk = encode(value, self.version)
+        self.send(encode(value, self.version))
+
+    def send(self, chunk: bytes) -> None:
+        """Send what is encoded already; not to the client whose command is executed now."""
         self.output.append(chunk)
         self.output_bytes += len(chunk)
         self.engine.delivery.schedule(self)

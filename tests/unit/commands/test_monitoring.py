@@ -2,7 +2,7 @@
 
 import pytest
 
-from hypercache.engine.engine import NEVER
+from hypercache.engine.observation import NEVER
 from hypercache.testing.engine import START, EngineHarness
 from hypercache.testing.resp import ReplyError
 
