@@ -20,6 +20,7 @@ from hypercache.protocol.types import (
     PairedMap,
     Pairs,
     Push,
+    Pushes,
     Verbatim,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "PairedMap",
     "Pairs",
     "Push",
+    "Pushes",
     "Reply",
     "Verbatim",
     "format_double",

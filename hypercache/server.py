@@ -366,6 +366,7 @@ class Server:
             since_sweep += period
             if since_sweep >= 1:
                 since_sweep = 0.0
+                self.engine.delivery.sweep()
                 self.reactor.sweep()
                 self._collect_garbage()
 

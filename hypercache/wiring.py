@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hypercache.config import ConfigError
+from hypercache.engine.delivery import OutputLimit
 from hypercache.transport.listeners import ListenError
 from hypercache.transport.tls import TlsError
 
@@ -39,11 +40,9 @@ _ENCODING_SETTINGS = (
 
 def limits(server: "Server") -> None:
     """When a client that does not read is cut off."""
-    normal = server.settings.client_output_buffer_limit.normal
-    server.engine.delivery.hard_limit = normal.hard
-    server.engine.delivery.soft_limit = normal.soft
-    server.engine.delivery.soft_seconds = normal.seconds
-    server.engine.delivery.limits_output = normal.hard > 0 or normal.soft > 0
+    limits = server.settings.client_output_buffer_limit
+    for name, limit in (("normal", limits.normal), ("pubsub", limits.pubsub)):
+        server.engine.delivery.limit(name, OutputLimit(limit.hard, limit.soft, limit.seconds))
 
 
 def slow(server: "Server") -> None:

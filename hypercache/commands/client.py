@@ -6,12 +6,15 @@ from hypercache.commands.arguments import SYNTAX_ERROR
 from hypercache.commands.connection import check_name, is_plain
 from hypercache.engine.command import command
 from hypercache.engine.context import (
+    NORMAL,
+    PUBSUB,
     REPLY_OFF,
     REPLY_ON,
     REPLY_SKIP_NEXT,
     Context,
+    client_type,
 )
-from hypercache.engine.description import NORMAL, PUBSUB, client_type, describe_client
+from hypercache.engine.description import describe_client
 from hypercache.engine.engine import Engine
 from hypercache.engine.session import Session
 from hypercache.keyspace import numbers

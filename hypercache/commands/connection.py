@@ -215,6 +215,7 @@ def reset(context: Context, args: list[bytes]) -> Reply:
     engine = context.engine
     context.set_queueing(False)
     engine.settlement.unwatch(context)
+    engine.pubsub.forget(context)
     engine.observation.monitors.remove(context)
     context.select(0)
     context.set_version(2)

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from hypercache.engine.guards import AUTH_BIT, MONITOR_BIT, NO_MULTI_BIT, QUEUE_BIT
+from hypercache.engine.guards import AUTH_BIT, MONITOR_BIT, NO_MULTI_BIT, QUEUE_BIT, SUBSCRIBED_BIT
 from hypercache.keyspace.keyspace import Keyspace
 
 if TYPE_CHECKING:
     from hypercache.engine.command import Command
     from hypercache.engine.engine import Engine
+    from hypercache.engine.pubsub import Subscriptions
 
 # What CLIENT REPLY says of the replies to come.
 REPLY_ON: Final = 0
 REPLY_OFF: Final = 1
 REPLY_SKIP: Final = 2  # this command's reply
 REPLY_SKIP_NEXT: Final = 3  # the next command's
+
+# Classes of clients.
+NORMAL: Final = "normal"
+PUBSUB: Final = "pubsub"
 
 
 class Queued:
@@ -96,6 +101,8 @@ class Context:
         self.watched: dict[Place, Watched] = {}
         # Journal offset after this client's last write: what WAIT and reply gates look at.
         self.written: i64 = 0
+        # Channels and patterns that it listens to, None for no subscriber.
+        self.subscriptions: Subscriptions | None = None
         # Parked: waiting for something (see hypercache.engine.waiting).
         self.blocked = False
 
@@ -129,6 +136,7 @@ class Context:
     def set_version(self, version: int) -> None:
         """Speak RESP2 or RESP3 from the reply to this very request on."""
         self.version = version
+        self.rearm()
 
     def rearm(self) -> None:
         """Put in force the guards that the client's state asks for."""
@@ -137,6 +145,13 @@ class Context:
             armed |= AUTH_BIT
         if self.queue is not None:
             armed |= QUEUE_BIT | NO_MULTI_BIT
+        if self.subscriptions is not None and self.version == 2:
+            armed |= SUBSCRIBED_BIT
         if self.monitoring:
             armed |= MONITOR_BIT
         self.armed = armed
+
+
+def client_type(context: Context) -> str:
+    """The class of a client, which CLIENT LIST TYPE and the limits of its output go by."""
+    return NORMAL if context.subscriptions is None else PUBSUB

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from mypy_extensions import i64
 
+from hypercache.engine.context import Context, client_type
 from hypercache.engine.journal import BEYOND, ReplyGate
 from hypercache.engine.session import Held, Session
 
@@ -11,12 +12,19 @@ if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
 
 
-class Delivery:
-    """The output of all sessions, let go at the end of each round.
-
-    ``hard_limit`` and ``soft_limit`` are bytes of unread output at which a client is cut off,
-    at once or after ``soft_seconds``; 0 is no limit. ``limits_output`` tells whether there is any.
+class OutputLimit:
+    """Bytes of unread output at which a client is cut off: ``hard`` at once, ``soft`` where it
+    stays so for more than ``seconds``. 0 is no limit.
     """
+
+    def __init__(self, hard: i64, soft: i64, seconds: i64) -> None:
+        self.hard: i64 = hard
+        self.soft: i64 = soft
+        self.seconds: i64 = seconds
+
+
+class Delivery:
+    """The output of all sessions, let go at the end of each round."""
 
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
@@ -26,10 +34,8 @@ class Delivery:
         # Sessions with held replies, and how far the gates had let go when last looked at.
         self.gated: dict[int, Session] = {}
         self.released: i64 = 0
-        self.limits_output = False
-        self.hard_limit: i64 = 0
-        self.soft_limit: i64 = 0
-        self.soft_seconds: i64 = 0
+        # By class of client (`client_type`); one without a limit is not among them.
+        self._limits: dict[str, OutputLimit] = {}
 
     def schedule(self, session: Session) -> None:
         """Have a session's output delivered at the end of the round."""
@@ -104,32 +110,55 @@ class Delivery:
                     del self.gated[session.id]
                 session.outlet.deliver()
 
-    def is_over_output_limit(self, session: Session) -> bool:
-        """Whether a client has left more unread than client-output-buffer-limit allows."""
+    def limit(self, name: str, limit: OutputLimit) -> None:
+        """Limit the unread output of a class of clients: ``normal`` or ``pubsub``."""
+        if limit.hard > 0 or limit.soft > 0:
+            self._limits[name] = limit
+        else:
+            self._limits.pop(name, None)
+        for session in self.engine.sessions.values():
+            self.classify(session)
+
+    def classify(self, context: Context) -> None:
+        """Let the limit of its class apply to a client that has just come, or changed class."""
+        if isinstance(context, Session):
+            context.limit = self._limits.get(client_type(context))
+
+    def bound_output(self, session: Session, limit: OutputLimit) -> None:
+        """Cut a client off that leaves too much unread (client-output-buffer-limit)."""
         size = session.output_bytes
-        if self.hard_limit > 0 and size >= self.hard_limit:
-            self.output_limit_reached(session)
-            return True
-        if self.soft_limit > 0 and size >= self.soft_limit:
+        if limit.hard > 0 and size >= limit.hard:
+            self._cut_off(session)
+        elif limit.soft > 0 and size >= limit.soft:
+            now = self.engine.time
             if session.soft_limit_since == 0:
-                session.soft_limit_since = self.engine.time
-            elif self.engine.time - session.soft_limit_since > self.soft_seconds * 1000000:
-                self.output_limit_reached(session)
-                return True
+                session.soft_limit_since = now
+            elif now - session.soft_limit_since > limit.seconds * 1_000_000:
+                self._cut_off(session)
         else:
             session.soft_limit_since = 0
-        return False
 
-    def output_limit_reached(self, session: Session) -> None:
+    def _cut_off(self, session: Session) -> None:
         """Count and report a client that does not read; its output is given up."""
+        if session.closing:
+            return
         self.engine.counters.output_limit_disconnections += 1
         session.output = []
-        self.engine.reporter.report(
-            "warning",
-            "client_output_buffer_limit",
-            {"client": session.address, "bytes": session.output_bytes},
-        )
-        self.doomed.append(session)
+        fields: dict[str, object] = {
+            "client": session.address,
+            "class": client_type(session),
+            "bytes": session.output_bytes,
+        }
+        self.engine.reporter.report("warning", "client_output_buffer_limit", fields)
+        self.kill(session)
+
+    def sweep(self) -> None:
+        """Look at the limits of clients that nothing is sent to; about once a second."""
+        for session in list(self.engine.sessions.values()):
+            if session.limit is not None and session.output_bytes > 0:
+                self.bound_output(session, session.limit)
+        if self.doomed:
+            self.engine.end_round()
 
     def add_gate(self, gate: ReplyGate) -> None:
         """Hold the replies to writes from now on back until a gate has passed them."""

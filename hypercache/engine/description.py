@@ -1,20 +1,10 @@
 # mypyc: interpreted
 """A client in one line, as CLIENT LIST and CLIENT INFO show it."""
 
-from typing import Final
-
 from hypercache.engine.buffers import client_memory
-from hypercache.engine.context import Context
-from hypercache.engine.guards import SUBSCRIBED_BIT
+from hypercache.engine.context import PUBSUB, Context, client_type
+from hypercache.engine.pubsub import Subscriptions
 from hypercache.engine.session import Session
-
-NORMAL: Final = "normal"
-PUBSUB: Final = "pubsub"
-
-
-def client_type(context: Context) -> str:
-    """``normal`` or ``pubsub``, as CLIENT LIST TYPE tells them apart."""
-    return PUBSUB if context.armed & SUBSCRIBED_BIT else NORMAL
 
 
 def describe_client(context: Context, args: list[bytes]) -> bytes:
@@ -30,12 +20,14 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
         unsent = context.output_bytes
         chunks = len(context.output)
         memory = client_memory(context)
+    subscriptions = context.subscriptions or Subscriptions()
     command = context.last_command
     line = (
         f"id={context.id} addr={context.address} laddr={context.local_address} fd={descriptor}"
         f" name={text(context.name)} age={(now - context.created) // 1_000_000}"
         f" idle={(now - context.active) // 1_000_000} flags={client_flags(context)}"
-        f" db={context.db.index} sub=0 psub=0 ssub=0"
+        f" db={context.db.index} sub={len(subscriptions.channels)}"
+        f" psub={len(subscriptions.patterns)} ssub={len(subscriptions.shard_channels)}"
         f" multi={-1 if context.queue is None else len(context.queue)}"
         f" qbuf={buffered} qbuf-free=0 argv-mem={sum(map(len, args))}"
         f" multi-mem={context.queue_bytes} rbs=0 rbp=0 obl=0 oll={chunks} omem={unsent}"

@@ -45,6 +45,7 @@ from hypercache.engine.guards import (
 from hypercache.engine.journal import Journal
 from hypercache.engine.observation import Observation
 from hypercache.engine.pause import Postponed
+from hypercache.engine.pubsub import PubSub, pushes_in
 from hypercache.engine.registry import Registry
 from hypercache.engine.session import Outlet, Session
 from hypercache.engine.settlement import Settlement
@@ -141,6 +142,7 @@ class Engine:
         self.waits = Waits(self)
         self.blocked = self.waits.blocked
         self.delivery = Delivery(self)
+        self.pubsub = PubSub(self)
         self.units = Units(self, backend)
         self.syncs = Syncs(self, backend)
         self.settlement = Settlement(self)
@@ -163,6 +165,7 @@ class Engine:
         session.authenticated = not self.password
         session.parser.max_bulk = self.max_bulk
         session.rearm()
+        self.delivery.classify(session)
         session.closing = self.stopping
         return session
 
@@ -173,6 +176,7 @@ class Engine:
         if session.watched:
             self.settlement.unwatch(session)
         self.waits.forget(session)
+        self.pubsub.forget(session)
         self.observation.monitors.remove(session)
         self.delivery.gated.pop(session.id, None)
         session.end()
@@ -272,10 +276,10 @@ class Engine:
                 self.writer.write(reply)
         else:
             self.answer(session, reply)
-        if self.pushes:
-            self.write_pushes()
         if self.blocked.ready:
             self.blocked.serve()
+        if self.pushes:
+            self.write_pushes()
 
     def write_pushes(self) -> None:
         """Write what a command has pushed to its own client, behind the reply."""
@@ -292,8 +296,8 @@ class Engine:
             if isinstance(reply, Postponed):
                 return
             self.waits.parked[session.id].silent = mode != REPLY_ON
-        elif mode == REPLY_ON:
-            self.writer.write(reply)
+        else:  # pushes leave in any case
+            self.writer.write(reply if mode == REPLY_ON else pushes_in(reply))
         if mode == REPLY_SKIP_NEXT:
             session.reply_mode = REPLY_SKIP
         elif mode == REPLY_SKIP:

@@ -17,6 +17,7 @@ from hypercache.protocol.parser import RequestParser
 from hypercache.protocol.writer import encode
 
 if TYPE_CHECKING:
+    from hypercache.engine.delivery import OutputLimit
     from hypercache.engine.engine import Engine
 
 
@@ -80,6 +81,8 @@ class Session(Context):
         self.outgoing = False
         self.bytes_in: i64 = 0
         self.bytes_out: i64 = 0
+        # How much may lie unread, None for any amount (see `Delivery.classify`).
+        self.limit: OutputLimit | None = None
         # When the output grew beyond the soft limit, 0 when it is below.
         self.soft_limit_since: i64 = 0
         self.descriptor = -1
@@ -153,8 +156,8 @@ class Session(Context):
             if not self.outgoing:
                 self.outgoing = True
                 engine.delivery.outgoing.append(self)
-            if engine.delivery.limits_output and engine.delivery.is_over_output_limit(self):
-                self.closing = True
+            if self.limit is not None:
+                engine.delivery.bound_output(self, self.limit)
 
     def push(self, value: object) -> None:
         """Send a value that is no reply to a request (a message, or a parked reply).
@@ -170,9 +173,12 @@ class Session(Context):
         """Send what is encoded already; not to the client whose command is executed now."""
         self.output.append(chunk)
         self.output_bytes += len(chunk)
-        self.engine.delivery.schedule(self)
-        if self.engine.delivery.limits_output and self.engine.delivery.is_over_output_limit(self):
-            self.engine.delivery.kill(self)
+        delivery = self.engine.delivery
+        if not self.outgoing:
+            self.outgoing = True
+            delivery.outgoing.append(self)
+        if self.limit is not None:
+            delivery.bound_output(self, self.limit)
 
     def take(self) -> list[bytes]:
         """The chunks ready to be sent, which become the transport's."""
@@ -192,7 +198,7 @@ class Session(Context):
 
     def set_version(self, version: int) -> None:
         """Speak RESP2 or RESP3 from the reply to this very request on."""
-        self.version = version
+        super().set_version(version)
         if self.engine.serving is self:
             self.engine.writer.version = version
 

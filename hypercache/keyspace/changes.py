@@ -123,13 +123,17 @@ class Touch:
 
 @mypyc_attr(acyclic=True)
 class Effect:
-    """A command that repeats a change exactly: what journals, replicas and files get."""
+    """A command that repeats a change exactly: what journals, replicas and files get.
 
-    __slots__ = ("args", "database")
+    ``transient``: it changes no data (PUBLISH); replicas want it, a file need not keep it.
+    """
 
-    def __init__(self, database: int, args: list[bytes]) -> None:
+    __slots__ = ("args", "database", "transient")
+
+    def __init__(self, database: int, args: list[bytes], transient: bool = False) -> None:
         self.database = database
         self.args = args
+        self.transient = transient
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)  # most commands edit one value: one object serves all
@@ -227,6 +231,11 @@ class Changes:
     def withhold(self) -> None:
         """Journal nothing but what `rewrite` says; for a command that has changed something."""
         self.rewritten = self.journalled
+
+    def relay(self, database: int, args: list[bytes]) -> None:
+        """Let replicas repeat a command that changes no data (PUBLISH)."""
+        if self.journalled:
+            self.effects.append(Effect(database, args, True))
 
     def rewrite(self, database: int, args: list[bytes]) -> None:
         """Journal these arguments instead of the command's own; any number of times."""

@@ -21,6 +21,7 @@ value              RESP2                       RESP3
 ``PairedMap``      array of two-element arrays  map
 ``Verbatim``       bulk string                 verbatim string
 ``Push``           array                       push
+``Pushes``         several arrays              several pushes
 ``Attributed``     the value alone             attribute, then the value
 ``ErrorReply``     error                       error
 ``NO_REPLY``       nothing at all              nothing at all
@@ -100,6 +101,13 @@ class Push:
     """An out-of-band message (pub/sub, invalidation); its first item names its type."""
 
     def __init__(self, items: list[object]) -> None:
+        self.items = items
+
+
+class Pushes:
+    """Any number of pushes that are together the reply to one command (SUBSCRIBE)."""
+
+    def __init__(self, items: list[Push]) -> None:
         self.items = items
 
 

@@ -18,6 +18,7 @@ from hypercache.protocol.types import (
     PairedMap,
     Pairs,
     Push,
+    Pushes,
     Verbatim,
 )
 
@@ -226,6 +227,9 @@ class ReplyWriter:
             self.write_push_header(len(value.items))
             for item in value.items:
                 self.write(item)
+        elif isinstance(value, Pushes):
+            for push in value.items:
+                self.write(push)
         elif isinstance(value, Verbatim):
             self._write_verbatim(value)
         elif isinstance(value, Attributed):

@@ -130,12 +130,11 @@ class Reactor:
         session.address = f"{session.local_address}:0" if is_unix else text_address(address)
 
     def sweep(self) -> None:
-        """Look after clients, about once a second: idle ones, and ones that never read."""
+        """Look after clients, about once a second: idle ones, and ones that do not take leave."""
         if not self.accepting and self._listeners and time.monotonic() >= self._rest_until:
             self._accept_from_all(True)
         engine = self._engine
         now = engine.clock.microseconds()
-        limits = engine.delivery.limits_output
         for connection in list(self.poller.connections.values()):
             session = connection.session
             idle = now - session.active
@@ -143,7 +142,5 @@ class Reactor:
                 if idle > LINGER and not session.held:
                     connection.close()
             elif self.timeout > 0 and idle > self.timeout * 1_000_000:
-                if not session.blocked:
+                if not session.blocked and session.subscriptions is None:
                     connection.close()
-            elif limits and session.output_bytes and engine.delivery.is_over_output_limit(session):
-                connection.close()

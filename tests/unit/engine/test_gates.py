@@ -2,6 +2,7 @@
 
 import pytest
 
+from hypercache.engine.delivery import OutputLimit
 from hypercache.engine.journal import REPLICA, Record, ReplyGate, Sink
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import ReplyError, encode
@@ -260,8 +261,7 @@ def test_held_replies_are_kept_once_however_long_they_wait(gated: Gated) -> None
 
 
 def test_output_limit_counts_held_bytes(gated: Gated) -> None:
-    gated.engine.delivery.limits_output = True
-    gated.engine.delivery.hard_limit = 1000
+    gated.engine.delivery.limit("normal", OutputLimit(1000, 0, 0))
     other = gated.harness.client()
     gated.client.command("SET", "key", "x" * 400)
     gated.client.command("GET", "key")
