@@ -62,7 +62,7 @@ def doors(server: "Server") -> None:
 
 def password(server: "Server") -> None:
     """The default user's password."""
-    server.engine.set_password(server.settings.requirepass)
+    server.engine.acl.set_password(server.settings.requirepass)
 
 
 def replicas(server: "Server") -> None:

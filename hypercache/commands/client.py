@@ -4,6 +4,7 @@ from typing import Final
 
 from hypercache.commands.arguments import SYNTAX_ERROR
 from hypercache.commands.connection import check_name, is_plain
+from hypercache.engine.acl.users import User
 from hypercache.engine.command import command
 from hypercache.engine.context import (
     NORMAL,
@@ -237,7 +238,7 @@ class Filter:
         self.engine = engine
         self.id = 0
         self.type = ""
-        self.user = ""
+        self.user: User | None = None
         self.address = ""
         self.local_address = ""
         self.oldest = 0
@@ -255,9 +256,9 @@ class Filter:
         elif name == b"laddr":
             self.local_address = printable(value)
         elif name == b"user":
-            if value != b"default":
+            self.user = self.engine.acl.users.get(value)
+            if self.user is None:
                 raise ErrorReply(f"ERR No such user '{printable(value)}'")
-            self.user = "default"
         elif name == b"skipme" and value.lower() in (b"yes", b"no"):
             self.spares_self = value.lower() == b"yes"
         elif name == b"maxage":
@@ -273,7 +274,7 @@ class Filter:
             or (self.local_address and session.local_address != self.local_address)
             or (self.type and client_type(session) != self.type)
             or (self.id and session.id != self.id)
-            or (self.user and session.user != self.user)
+            or (self.user is not None and session.user is not self.user)
             or (self.oldest and age < self.oldest)
         )
 

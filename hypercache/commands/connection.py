@@ -1,7 +1,6 @@
 """Connections: who a client is, which database and which protocol it speaks."""
 
-from hmac import compare_digest
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hypercache.engine.command import command
 from hypercache.engine.context import REPLY_ON, Context
@@ -10,10 +9,6 @@ from hypercache.engine.information import REDIS_VERSION
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.reply import OK, ErrorReply, Reply, printable
 
-if TYPE_CHECKING:
-    from hypercache.engine.engine import Engine
-
-WRONG_PASSWORD: Final = "WRONGPASS invalid username-password pair or user is disabled."
 _NO_PASSWORD: Final = (
     "ERR AUTH <password> called without any password configured for the default user. "
     "Are you sure your configuration is correct?"
@@ -107,30 +102,12 @@ def auth(context: Context, args: list[bytes]) -> Reply:
     if len(args) > 3:
         raise ErrorReply("ERR syntax error")
     if len(args) == 3:
-        return log_in(context, args[1], args[2])
-    if not context.engine.password:
+        context.engine.acl.log_in(context, args[1], args[2], args[0])
+        return OK
+    if context.engine.acl.default.needs_no_password:
         raise ErrorReply(_NO_PASSWORD)
-    return log_in(context, b"default", args[1])
-
-
-def log_in(context: Context, user: bytes, password: bytes) -> Reply:
-    """Authenticate a client, or raise WRONGPASS."""
-    if user != b"default" or not is_password(context.engine, password):
-        context.engine.statistics.denied_logins += 1
-        raise ErrorReply(WRONG_PASSWORD)
-    context.set_authenticated("default")
+    context.engine.acl.log_in(context, b"default", args[1], args[0])
     return OK
-
-
-def is_password(engine: "Engine", password: bytes) -> bool:
-    """Whether it lets in, found out in a time that tells nothing; any does where none is set."""
-    if not engine.password:
-        return True
-    accepted = False
-    for each in engine.password:
-        if compare_digest(each.encode("utf-8", "surrogateescape"), password):
-            accepted = True
-    return accepted
 
 
 @command(
@@ -174,8 +151,8 @@ def hello(context: Context, args: list[bytes]) -> Reply:
         else:
             raise ErrorReply(f"ERR Syntax error in HELLO option '{printable(args[at])}'")
     if user is not None:
-        log_in(context, user, password)
-    if context.engine.password and not context.authenticated:
+        context.engine.acl.log_in(context, user, password, args[0])
+    if not context.authenticated:
         raise ErrorReply(_HELLO_STRANGER)
     if name is not None:
         context.name = name
@@ -219,9 +196,7 @@ def reset(context: Context, args: list[bytes]) -> Reply:
     engine.observation.monitors.remove(context)
     context.select(0)
     context.set_version(2)
-    context.user = "default"
-    context.authenticated = not engine.password
-    context.rearm()
+    engine.acl.greet(context)
     context.name = b""
     context.reply_mode = REPLY_ON
     context.no_evict = False

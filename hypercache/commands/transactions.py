@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from hypercache.engine.acl.access import MULTI
 from hypercache.engine.command import command
-from hypercache.engine.context import Context
+from hypercache.engine.context import Context, Queued
+from hypercache.engine.guards import ACL_BIT
 from hypercache.engine.waiting import Wait
 from hypercache.reply import NULL_ARRAY, OK, ErrorReply, Reply
 
@@ -74,6 +76,10 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
     before = engine.journal.offset
     replies: list[object] = []
     for queued in queue:
+        refusal = refused(context, queued) if context.armed & ACL_BIT else None
+        if refusal is not None:
+            replies.append(refusal)
+            continue
         reply = engine.call(context, queued.command, queued.args)
         if engine.units.spoiled:
             engine.units.undo_transaction(context, before)
@@ -82,6 +88,20 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
         replies.append(reply.reply(engine) if isinstance(reply, Wait) else reply)
     engine.settlement.end_transaction(context)
     return replies
+
+
+def refused(context: Context, queued: Queued) -> ErrorReply | None:
+    """What becomes of a command that the client's user may not call any more."""
+    engine = context.engine
+    refusal = engine.acl.refusal(context, queued.command, queued.args, MULTI)
+    if refusal is None:
+        return None
+    error = ErrorReply(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the "
+        "EXEC call. This command is no longer allowed for the following reason: " + refusal.reason()
+    )
+    engine.counters.count_error(error)
+    return error
 
 
 def discarded(reply: object) -> ErrorReply:

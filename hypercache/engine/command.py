@@ -20,7 +20,7 @@ from mypy_extensions import i64
 
 from hypercache.engine.grammar import GrammarError, parse
 from hypercache.engine.histogram import BUCKETS, EXACT, PARTS, by_octave, percentile
-from hypercache.engine.keys import KeySpec, derive, legacy_range
+from hypercache.engine.keys import NOT_KEY, KeySpec, derive, legacy_range, only_key
 
 if TYPE_CHECKING:
     from hypercache.engine.context import Context
@@ -316,7 +316,8 @@ class Command:
 
     ``name`` is lower case, ``config|get`` for a sub-command (whose ``word`` is ``get``).
     ``minimum`` and ``maximum`` count the words of a call, name included; maximum -1 means
-    no limit. ``guards`` are the bits of `hypercache.engine.guards` that concern it.
+    no limit. ``guards`` are the bits of `hypercache.engine.guards` that concern it; ``number``
+    is what a server knows its name by. ``only_key`` is the index of its key where that is all.
     ``subcommands`` is None unless it is a container. Statistics: ``calls`` that ran, their
     ``microseconds``, ``failed_calls`` among them, and ``rejected_calls`` that did not run.
     """
@@ -327,6 +328,7 @@ class Command:
         self.maximum: i64 = declaration.arity if declaration.arity > 0 else -1
         self.flags: i64 = declaration.flags | (MODULE if module else 0)
         self.guards: i64 = 0
+        self.number: i64 = 0
         self.subcommands: dict[bytes, Command] | None = None
         self.calls: i64 = 0
         self.microseconds: i64 = 0
@@ -342,6 +344,10 @@ class Command:
         self.last_key: int = declaration.last_key
         self.key_step: int = declaration.key_step
         self.key_finder: KeyFinder | None = declaration.key_finder
+        self.only_key: i64 = 0 if self.key_finder is not None else only_key(self.key_specs)
+        self.has_keys: bool = self.key_finder is not None or any(
+            not spec.flags & NOT_KEY for spec in self.key_specs
+        )
         self.parent: Command | None = None
         self.module: str = module
         self.declaration: Declaration = declaration

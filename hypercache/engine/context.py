@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from hypercache.engine.guards import AUTH_BIT, MONITOR_BIT, NO_MULTI_BIT, QUEUE_BIT, SUBSCRIBED_BIT
+from hypercache.engine.guards import (
+    ACL_BIT,
+    AUTH_BIT,
+    MONITOR_BIT,
+    NO_MULTI_BIT,
+    QUEUE_BIT,
+    SUBSCRIBED_BIT,
+)
 from hypercache.keyspace.keyspace import Keyspace
 
 if TYPE_CHECKING:
+    from hypercache.engine.acl.users import User
     from hypercache.engine.command import Command
     from hypercache.engine.engine import Engine
     from hypercache.engine.pubsub import Subscriptions
@@ -74,7 +82,7 @@ class Context:
         self.version = 2
         self.armed: i64 = 0
         self.authenticated = True
-        self.user = "default"
+        self.user: User = engine.acl.default
         self.name = b""
         self.library_name = b""
         self.library_version = b""
@@ -115,10 +123,10 @@ class Context:
         self.no_touch = no_touch
         self.engine.changes.keep_access = no_touch
 
-    def set_authenticated(self, user: str) -> None:
-        """The client has proven who it is."""
+    def set_user(self, user: "User", authenticated: bool) -> None:
+        """The client is that user from now on, whether or not it had to prove it."""
         self.user = user
-        self.authenticated = True
+        self.authenticated = authenticated
         self.rearm()
 
     def set_queueing(self, queueing: bool) -> None:
@@ -143,6 +151,8 @@ class Context:
         armed: i64 = 0
         if not self.authenticated:
             armed |= AUTH_BIT
+        if not self.user.unrestricted:
+            armed |= ACL_BIT
         if self.queue is not None:
             armed |= QUEUE_BIT | NO_MULTI_BIT
         if self.subscriptions is not None and self.version == 2:

@@ -26,6 +26,11 @@ class Counters:
         self.rejected_connections: i64 = 0
         self.output_limit_disconnections: i64 = 0
         self.query_limit_disconnections: i64 = 0
+        # What ACL rules have refused.
+        self.denied_logins: i64 = 0
+        self.denied_commands: i64 = 0
+        self.denied_keys: i64 = 0
+        self.denied_channels: i64 = 0
         self.cycles: i64 = 0
         self.longest_cycle: i64 = 0
         self.busiest_cycle: i64 = 0

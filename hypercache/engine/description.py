@@ -32,7 +32,7 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
         f" qbuf={buffered} qbuf-free=0 argv-mem={sum(map(len, args))}"
         f" multi-mem={context.queue_bytes} rbs=0 rbp=0 obl=0 oll={chunks} omem={unsent}"
         f" tot-mem={memory + request_size(args)} events={'rw' if unsent else 'r'}"
-        f" cmd={'NULL' if command is None else text(command.name)} user={context.user}"
+        f" cmd={'NULL' if command is None else text(command.name)} user={text(context.user.name)}"
         f" redir=-1 resp={context.version} lib-name={text(context.library_name)}"
         f" lib-ver={text(context.library_version)}"
     )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import Backend, BackendError
+from hypercache.engine.acl.access import AccessControl
 from hypercache.engine.background import Background
 from hypercache.engine.blocking import KeyWait
 from hypercache.engine.command import Command, Declaration
@@ -106,6 +107,7 @@ class Engine:
         self.latency = self.observation.latency
 
         self.sessions: dict[int, Session] = {}
+        self.acl = AccessControl(self)
         self.next_session = 1
         self.writer = ReplyWriter()
         self.serving: Session | None = None
@@ -118,7 +120,6 @@ class Engine:
 
         # Bits of the guards in force for everybody, and what the guards look at.
         self.armed: i64 = PROTECTED_BIT
-        self.password: list[str] = []
         self.max_memory: i64 = 0
         self.protected_commands: dict[str, str] = {}
         self.disk_error = ""
@@ -162,9 +163,8 @@ class Engine:
         self.time = self.clock.microseconds()
         session.created = self.time
         session.active = self.time
-        session.authenticated = not self.password
         session.parser.max_bulk = self.max_bulk
-        session.rearm()
+        self.acl.greet(session)
         self.delivery.classify(session)
         session.closing = self.stopping
         return session
@@ -200,10 +200,6 @@ class Engine:
         """Tell clients, or no longer, that the data are not complete yet."""
         self.arm(LOADING_BIT, loading)
 
-    def set_password(self, password: str) -> None:
-        """requirepass has changed; clients that are in stay in."""
-        self.password = [password] if password else []
-
     def set_max_memory(self, limit: i64) -> None:
         """maxmemory has changed; 0 is no limit."""
         self.max_memory = limit
@@ -231,6 +227,7 @@ class Engine:
         self.registry.add(declarations, module)
         for command in self.registry.every():
             command.guards = guards_of(command)
+        self.acl.commands_changed()
 
     def enter(self, session: Session) -> None:
         """A client's batch begins."""

@@ -50,6 +50,7 @@ QUEUE_BIT: Final[i64] = 1 << 11
 PAUSE_BIT: Final[i64] = 1 << 12
 BACKEND_BIT: Final[i64] = 1 << 13
 MONITOR_BIT: Final[i64] = 1 << 14
+ACL_BIT: Final[i64] = 1 << 15
 
 # What looks at data; DEBUG, which is protected, may.
 _DATA: Final = WRITE | READONLY | PROTECTED
@@ -96,8 +97,8 @@ def protected(engine: "Engine", context: "Context", command: Command, args: list
 def authentication(
     engine: "Engine", context: "Context", command: Command, args: list[bytes]
 ) -> None:
-    """Strangers may only log in, as long as there is a password."""
-    if engine.password:
+    """Strangers may only log in, as long as the default user has a password or is disabled."""
+    if engine.acl.needs_login():
         raise ErrorReply("NOAUTH Authentication required.")
 
 
@@ -106,6 +107,11 @@ def not_in_transaction(
 ) -> None:
     """Some commands cannot wait for EXEC."""
     raise ErrorReply("ERR Command not allowed inside a transaction")
+
+
+def permission(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
+    """Users may only do what their rules allow."""
+    engine.acl.admit(context, command, args)
 
 
 def stands_for(context: "Context", command: Command, flag: i64) -> bool:
@@ -198,6 +204,7 @@ GUARDS: Final = [
     Guard(PROTECTED_BIT, protected),
     Guard(AUTH_BIT, authentication),
     Guard(NO_MULTI_BIT, not_in_transaction),
+    Guard(ACL_BIT, permission),
     Guard(MEMORY_BIT, memory),
     Guard(DISK_BIT, disk),
     Guard(BACKEND_BIT, backend),
@@ -217,7 +224,7 @@ def guards_of(command: Command) -> i64:
     if command.flags & PROTECTED:
         bits |= PROTECTED_BIT
     if not command.flags & NO_AUTH:
-        bits |= AUTH_BIT
+        bits |= AUTH_BIT | ACL_BIT
     if command.flags & NO_MULTI:
         bits |= NO_MULTI_BIT
     is_exec = command.name == b"exec"

@@ -61,8 +61,7 @@ _NOTHING_COUNTED: Final = (
     "active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses "
     "total_active_defrag_time current_active_defrag_time tracking_total_keys "
     "tracking_total_items tracking_total_prefixes unexpected_error_replies "
-    "dump_payload_sanitizations io_threaded_reads_processed io_threaded_writes_processed "
-    "acl_access_denied_cmd acl_access_denied_key acl_access_denied_channel"
+    "dump_payload_sanitizations io_threaded_reads_processed io_threaded_writes_processed"
 )
 
 
@@ -245,7 +244,10 @@ def stats(engine: "Engine") -> Fields:
         "eventloop_duration_cmd_sum": sum([each.microseconds for each in engine.registry.every()]),
         "instantaneous_eventloop_cycles_per_sec": cycles,
         "instantaneous_eventloop_duration_usec": statistics.work.mean() // max(cycles, 1),
-        "acl_access_denied_auth": statistics.denied_logins,
+        "acl_access_denied_auth": engine.counters.denied_logins,
+        "acl_access_denied_cmd": engine.counters.denied_commands,
+        "acl_access_denied_key": engine.counters.denied_keys,
+        "acl_access_denied_channel": engine.counters.denied_channels,
     }
     fields.update(zeros(_NOTHING_COUNTED))
     return fields

@@ -166,6 +166,14 @@ def legacy_range(specs: list[KeySpec]) -> tuple[int, int, int, bool]:
     return first, last, 1 if first else 0, movable
 
 
+def only_key(specs: list[KeySpec]) -> int:
+    """The index of a command's key where it has one, always in the same place; 0 otherwise."""
+    if len(specs) != 1 or specs[0].flags & (NOT_KEY | INCOMPLETE):
+        return 0
+    only = specs[0]
+    return only.index if only.is_plain() and only.last == 0 else 0
+
+
 def find_keys(command: "Command", args: list[bytes]) -> list[tuple[int, int]] | None:
     """Index and flags of every key of a call; None if the arguments do not tell them.
 

@@ -23,6 +23,10 @@ class Registry:
 
     def __init__(self) -> None:
         self._commands: dict[bytes, Command] = {}
+        # The same by the names that they were declared with: rename-command is not for these.
+        self._originals: dict[bytes, Command] = {}
+        # The number of every name that ever was, so that a command keeps its own.
+        self._numbers: dict[bytes, int] = {}
         # What `find` consults: the names and the other spellings seen so far.
         self._spellings: dict[bytes, Command] = {}
 
@@ -46,13 +50,22 @@ class Registry:
 
     def get(self, fullname: bytes) -> Command | None:
         """The command of a full name in any case (``get``, ``config|get``), or None."""
-        words = fullname.lower().split(b"|")
-        command = self._commands.get(words[0])
-        if len(words) == 1 or command is None:
-            return command
-        if len(words) > 2 or command.subcommands is None:
-            return None
-        return command.subcommands.get(words[1])
+        return _named(self._commands, fullname)
+
+    def original(self, fullname: bytes) -> Command | None:
+        """Like `get`, by the name that a command was declared with."""
+        return _named(self._originals, fullname)
+
+    def originals(self) -> Iterator[Command]:
+        """All commands and sub-commands, those included that rename-command has taken away."""
+        for command in self._originals.values():
+            yield command
+            if command.subcommands is not None:
+                yield from command.subcommands.values()
+
+    def numbered(self) -> int:
+        """How many names there have been: every `Command.number` is less."""
+        return len(self._numbers)
 
     def resolve(self, args: list[bytes]) -> Command | None:
         """The command that an argument list calls, whatever its length; None if unknown."""
@@ -105,6 +118,7 @@ class Registry:
                         each.function = _removed
             if command.module == module:
                 del self._commands[name]
+                self._originals.pop(command.name, None)
                 command.function = _removed
         self._forget_spellings()
 
@@ -169,6 +183,11 @@ class Registry:
 
     def _put(self, command: Command) -> None:
         self._commands[command.name] = command
+        self._originals[command.name] = command
+        self._number(command)
+
+    def _number(self, command: Command) -> None:
+        command.number = self._numbers.setdefault(command.name, len(self._numbers))
 
     def _add_container(self, members: list[Declaration], module: str) -> None:
         """Add sub-commands to their container, which is made if nobody declared it."""
@@ -190,6 +209,7 @@ class Registry:
         assert container.subcommands is not None
         command.parent = container
         container.subcommands[command.word] = command
+        self._number(command)
 
     def _forget_spellings(self) -> None:
         """Start again from the names and their upper-case spellings, which clients send most."""
@@ -197,6 +217,17 @@ class Registry:
         for name, command in self._commands.items():
             self._spellings[name] = command
             self._spellings[name.upper()] = command
+
+
+def _named(commands: dict[bytes, Command], fullname: bytes) -> Command | None:
+    """The command of a full name in any case."""
+    words = fullname.lower().split(b"|")
+    command = commands.get(words[0])
+    if len(words) == 1 or command is None:
+        return command
+    if len(words) > 2 or command.subcommands is None:
+        return None
+    return command.subcommands.get(words[1])
 
 
 def unknown_command(args: list[bytes]) -> str:

@@ -59,7 +59,6 @@ class Statistics:
         self.cycles = Rate()
         self.work = Rate()
         self.peak_memory = 0
-        self.denied_logins: i64 = 0
         self._sampled: i64 = now
         self._work_before = loop_microseconds()
 
@@ -85,7 +84,6 @@ class Statistics:
 
     def restart(self) -> None:
         """Begin counting anew (CONFIG RESETSTAT); the peak of memory stays."""
-        self.denied_logins = 0
         self._work_before = loop_microseconds()
         for rate in (self.commands, self.bytes_in, self.bytes_out, self.cycles, self.work):
             rate.restart()

@@ -38,7 +38,7 @@ class Door:
         if len(engine.sessions) >= self.max_clients:
             engine.counters.rejected_connections += 1
             return TOO_MANY
-        if self.protected_mode and not is_local and not engine.password:
+        if self.protected_mode and not is_local and engine.acl.default.needs_no_password:
             engine.counters.rejected_connections += 1
             return PROTECTED
         return None

@@ -11,7 +11,7 @@ WRONG_PASSWORD = ReplyError("WRONGPASS invalid username-password pair or user is
 
 def with_password(password: str) -> EngineHarness:
     harness = EngineHarness()
-    harness.engine.set_password(password)
+    harness.engine.acl.set_password(password)
     return harness
 
 
@@ -99,7 +99,7 @@ def test_a_failed_login_leaves_a_client_as_it_was() -> None:
     harness = with_password("secret")
     assert harness.command("AUTH", "wrong") == WRONG_PASSWORD
     assert harness.command("PING") == "PONG"
-    assert harness.engine.statistics.denied_logins == 1
+    assert harness.engine.counters.denied_logins == 1
 
 
 def test_passwords_are_bytes() -> None:
@@ -111,9 +111,9 @@ def test_passwords_are_bytes() -> None:
 def test_everybody_is_let_in_once_the_password_is_gone() -> None:
     harness = with_password("secret")
     stranger = harness.client()
-    harness.engine.set_password("")
+    harness.engine.acl.set_password("")
     assert stranger.command("PING") == "PONG"
-    assert isinstance(stranger.command("HELLO", 3), dict)
+    assert isinstance(harness.client().command("HELLO", 3), dict)
 
 
 def test_hello_describes_the_server() -> None:

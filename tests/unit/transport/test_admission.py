@@ -16,9 +16,9 @@ def test_protected_mode_refuses_strangers_until_there_is_a_password() -> None:
     assert refusal.count(b"\r\n") == 1
     assert door.refusal(engine, True) is None
     assert engine.counters.rejected_connections == 1
-    engine.set_password("secret")
+    engine.acl.set_password("secret")
     assert door.refusal(engine, False) is None
-    engine.set_password("")
+    engine.acl.set_password("")
     door.protected_mode = False
     assert door.refusal(engine, False) is None
 
