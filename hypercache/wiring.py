@@ -5,7 +5,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hypercache.config import ConfigError
-from hypercache.engine.delivery import OutputLimit
 from hypercache.transport.listeners import ListenError
 from hypercache.transport.tls import TlsError
 
@@ -42,7 +41,7 @@ def limits(server: "Server") -> None:
     """When a client that does not read is cut off."""
     limits = server.settings.client_output_buffer_limit
     for name, limit in (("normal", limits.normal), ("pubsub", limits.pubsub)):
-        server.engine.delivery.limit(name, OutputLimit(limit.hard, limit.soft, limit.seconds))
+        server.engine.delivery.limit(name, limit.hard, limit.soft, limit.seconds)
 
 
 def slow(server: "Server") -> None:

@@ -110,10 +110,10 @@ class Delivery:
                     del self.gated[session.id]
                 session.outlet.deliver()
 
-    def limit(self, name: str, limit: OutputLimit) -> None:
-        """Limit the unread output of a class of clients: ``normal`` or ``pubsub``."""
-        if limit.hard > 0 or limit.soft > 0:
-            self._limits[name] = limit
+    def limit(self, name: str, hard: i64, soft: i64, seconds: i64) -> None:
+        """Limit the unread output of a class of clients (`client_type`); see `OutputLimit`."""
+        if hard > 0 or soft > 0:
+            self._limits[name] = OutputLimit(hard, soft, seconds)
         else:
             self._limits.pop(name, None)
         for session in self.engine.sessions.values():

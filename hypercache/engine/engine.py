@@ -148,8 +148,7 @@ class Engine:
         self.syncs = Syncs(self, backend)
         self.settlement = Settlement(self)
         self.background = Background(self)
-        for command in registry.every():
-            command.guards = guards_of(command)
+        self.add_commands([])
         self.background.keep_time()
 
     # Clients -----------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import pytest
 
-from hypercache.engine.delivery import OutputLimit
 from hypercache.engine.journal import REPLICA, Record, ReplyGate, Sink
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import ReplyError, encode
@@ -261,7 +260,7 @@ def test_held_replies_are_kept_once_however_long_they_wait(gated: Gated) -> None
 
 
 def test_output_limit_counts_held_bytes(gated: Gated) -> None:
-    gated.engine.delivery.limit("normal", OutputLimit(1000, 0, 0))
+    gated.engine.delivery.limit("normal", 1000, 0, 0)
     other = gated.harness.client()
     gated.client.command("SET", "key", "x" * 400)
     gated.client.command("GET", "key")
