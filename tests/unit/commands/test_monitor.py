@@ -177,8 +177,7 @@ def test_a_monitor_that_does_not_read_is_cut_off(harness: EngineHarness) -> None
     slow = Slow(harness)
     slow.session.receive(b"MONITOR\r\n")
     harness.end_round()
-    harness.engine.delivery.hard_limit = 1000
-    harness.engine.delivery.limits_output = True
+    harness.engine.delivery.limit("normal", 1000, 0, 0)
     for _ in range(30):
         harness.command("ECHO", "x" * 50)
     assert slow.closed
