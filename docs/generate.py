@@ -1,9 +1,12 @@
 """Writes the pages of the manual that follow from the code: ``make docs``.
 
 ``docs/configuration.md`` and ``configs/hypercache.yaml`` from the settings, ``docs/commands.md``
-from the commands' declarations. A test fails when they are not up to date.
+from the commands' declarations, ``docs/compatibility.md`` from these and what is recorded of
+redis-server. Tests fail when they are not up to date.
 """
 
+import sys
+from importlib import import_module
 from pathlib import Path
 
 from hypercache.commands import load
@@ -45,6 +48,9 @@ def main() -> None:
     """Write every generated page."""
     update(ROOT)
     (ROOT / "docs/commands.md").write_text(command_page(), "utf-8")
+    sys.path.append(str(ROOT))
+    compatibility = import_module("tests.support.compatibility")
+    (ROOT / "docs/compatibility.md").write_text(compatibility.page(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -208,7 +208,10 @@ class Durability:
         last = ""
         while True:
             await trio.sleep(PERIOD)
+            began = engine.clock.microseconds()
             error = await self._attempt(self._call, engine.backend.maintain)
+            now = engine.clock.microseconds()
+            engine.latency.add(b"backend-maintain", now, now - began)
             reason = "" if error is None else str(error) or type(error).__name__
             if reason and reason != last:
                 fields: dict[str, object] = {"backend": engine.backend.name, "error": reason}

@@ -3,7 +3,8 @@
 
 from hypercache.engine.command import Command, command
 from hypercache.engine.context import Context
-from hypercache.reply import Reply
+from hypercache.engine.latency_reports import graph, report
+from hypercache.reply import ErrorReply, Reply, Verbatim, quotable
 
 
 @command(
@@ -94,3 +95,35 @@ def latency_reset(context: Context, args: list[bytes]) -> Reply:
     monitor = context.engine.latency
     events = args[2:] or list(monitor.events)
     return len([event for event in events if monitor.reset(event)])
+
+
+@command(
+    "LATENCY GRAPH event",
+    container="LATENCY",
+    group="server",
+    since="2.8.13",
+    complexity="O(1)",
+    flags="admin noscript loading stale",
+    tips="nondeterministic_output request_policy:all_nodes response_policy:special",
+    summary="Draw the samples of one event.",
+)
+def latency_graph(context: Context, args: list[bytes]) -> Reply:
+    series = context.engine.latency.events.get(args[2])
+    if series is None:
+        raise ErrorReply(f"ERR No samples available for event '{quotable(args[2])}'")
+    now = context.engine.time // 1_000_000
+    return Verbatim(graph(args[2], series, now).encode("utf-8", "surrogateescape"))
+
+
+@command(
+    "LATENCY DOCTOR",
+    container="LATENCY",
+    group="server",
+    since="2.8.13",
+    complexity="O(1)",
+    flags="admin noscript loading stale",
+    tips="nondeterministic_output request_policy:all_nodes response_policy:special",
+    summary="Say in words what took too long, and what may help.",
+)
+def latency_doctor(context: Context, args: list[bytes]) -> Reply:
+    return Verbatim(report(context.engine).encode("utf-8", "surrogateescape"))

@@ -18,6 +18,8 @@ class Counters:
 
     def __init__(self) -> None:
         self.commands: i64 = 0
+        self.reads: i64 = 0
+        self.writes: i64 = 0
         self.bytes_in: i64 = 0
         self.bytes_out: i64 = 0
         self.errors: dict[str, int] = {}

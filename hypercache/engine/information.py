@@ -61,7 +61,8 @@ _NOTHING_COUNTED: Final = (
     "active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses "
     "total_active_defrag_time current_active_defrag_time tracking_total_keys "
     "tracking_total_items tracking_total_prefixes unexpected_error_replies "
-    "dump_payload_sanitizations io_threaded_reads_processed io_threaded_writes_processed"
+    "dump_payload_sanitizations io_threaded_reads_processed io_threaded_writes_processed "
+    "reply_buffer_shrinks reply_buffer_expands"
 )
 
 
@@ -228,6 +229,8 @@ def stats(engine: "Engine") -> Fields:
         "instantaneous_output_kbps": f"{statistics.bytes_out.mean() / 1024:.2f}",
         "instantaneous_input_repl_kbps": "0.00",
         "instantaneous_output_repl_kbps": "0.00",
+        "total_reads_processed": engine.counters.reads,
+        "total_writes_processed": engine.counters.writes,
         "rejected_connections": engine.counters.rejected_connections,
         "expired_keys": changes.expired,
         "expired_subkeys": changes.expired_fields,

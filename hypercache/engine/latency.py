@@ -10,7 +10,10 @@ SAMPLES: Final = 160
 
 
 class Series:
-    """The samples of one event: Unix seconds and milliseconds, the worst of each second."""
+    """The samples of one event: Unix seconds and milliseconds, the worst of each second.
+
+    ``worst`` is the worst of all times, in milliseconds.
+    """
 
     def __init__(self) -> None:
         self.samples: deque[tuple[int, int]] = deque(maxlen=SAMPLES)
@@ -22,6 +25,10 @@ class Series:
         if self.samples and self.samples[-1][0] == at:
             milliseconds = max(milliseconds, self.samples.pop()[1])
         self.samples.append((at, milliseconds))
+
+    def figures(self) -> list[int]:
+        """The milliseconds of all samples."""
+        return [milliseconds for _, milliseconds in self.samples]
 
 
 class LatencyMonitor:
@@ -38,5 +45,6 @@ class LatencyMonitor:
             series.add(now // 1000000, duration // 1000)
 
     def reset(self, event: bytes) -> bool:
-        """Forget an event; False when there was nothing to forget."""
-        return self.events.pop(event, None) is not None
+        """Forget an event, named in any case; False when there was nothing to forget."""
+        name = event.lower()
+        return self.events.pop(name, None) is not None

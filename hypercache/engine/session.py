@@ -90,6 +90,7 @@ class Session(Context):
     def receive(self, data: bytes) -> None:
         """Execute every complete request in the bytes received so far."""
         engine = self.engine
+        engine.counters.reads += 1
         engine.counters.bytes_in += len(data)
         self.bytes_in += len(data)
         self.parser.feed(data)
@@ -194,6 +195,7 @@ class Session(Context):
         """The transport reports that ``count`` bytes have left."""
         self.output_bytes -= count
         self.bytes_out += count
+        self.engine.counters.writes += 1
         self.engine.counters.bytes_out += count
 
     def set_version(self, version: int) -> None:

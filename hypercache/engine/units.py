@@ -104,7 +104,12 @@ class Units:
     def end(self) -> None:
         """Commit the open unit; where that fails, it is undone."""
         self.is_open = False
+        latency = self.engine.latency
+        began: i64 = self.engine.clock.microseconds() if latency.threshold > 0 else 0
         error = attempt(self.backend.commit)
+        if began > 0:
+            now: i64 = self.engine.clock.microseconds()
+            latency.add(b"backend-commit", now, now - began)
         if error is not None:
             self._report("commit_failed", error)
             self.undo(self.engine.journal.offset)

@@ -30,6 +30,20 @@ class Metadata:
     group: str
     arguments: str
 
+    def plain(self) -> dict[str, object]:
+        """Field by field, in types that JSON has."""
+        return {
+            "arity": self.arity,
+            "flags": sorted(self.flags),
+            "range": list(self.range),
+            "categories": sorted(self.categories),
+            "tips": sorted(self.tips),
+            "specs": list(self.specs),
+            "since": self.since,
+            "group": self.group,
+            "arguments": self.arguments,
+        }
+
 
 def flatten(value: object) -> object:
     """A reply value as RESP2 shows it: maps and sets become lists."""
