@@ -25,6 +25,7 @@ from hypercache import __version__, commands
 from hypercache.backend import Backend, BackendError
 from hypercache.config import Configuration
 from hypercache.durability import Durability
+from hypercache.engine.acl.file import AclFileError
 from hypercache.engine.engine import Engine, Reporter
 from hypercache.engine.registry import Registry
 from hypercache.extensions import BACKENDS, ExtensionError
@@ -36,7 +37,7 @@ from hypercache.transport.admission import Door
 from hypercache.transport.listeners import ListenError, bind_tcp, bind_unix
 from hypercache.transport.reactor import Reactor
 from hypercache.transport.tls import TlsListener
-from hypercache.wiring import wire
+from hypercache.wiring import users, wire
 
 # One slice of background work between rounds, in microseconds.
 TICK_BUDGET: Final = 1000
@@ -126,6 +127,10 @@ class Server:
         self.engine.shutdown = self.request_stop
         self.engine.waits.timers_changed = self._wake_timekeeper
         wire(self)
+        try:
+            self._users = users(self)
+        except AclFileError as error:
+            raise StartError(str(error)) from error
 
     def _rename_commands(self, registry: Registry) -> None:
         for name, new_name in self.settings.rename_command:
@@ -194,6 +199,10 @@ class Server:
             with self._starting:
                 await self.supervisor.start(nursery)
             self.engine.set_loading(False)
+        try:
+            self._users.finish()
+        except AclFileError as error:
+            raise StartError(str(error)) from error
         nursery.start_soon(self._tick)
 
     def _announce(self) -> None:

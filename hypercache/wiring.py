@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hypercache.config import ConfigError
+from hypercache.engine.acl.file import Start, Store, user_settings
 from hypercache.transport.listeners import ListenError
 from hypercache.transport.tls import TlsError
 
@@ -62,6 +63,34 @@ def doors(server: "Server") -> None:
 def password(server: "Server") -> None:
     """The default user's password."""
     server.engine.acl.set_password(server.settings.requirepass)
+
+
+def access(server: "Server") -> None:
+    """What new users may listen to, and how many refusals are remembered."""
+    acl = server.engine.acl
+    acl.rules.all_channels = server.settings.acl_pubsub_default == "allchannels"
+    acl.log.limit = server.settings.acllog_max_len
+
+
+def users(server: "Server") -> Start:
+    """The users of the configuration or of the ACL file; raises `AclFileError`."""
+    settings = server.settings
+    acl = server.engine.acl
+    store = (
+        Store(acl, settings.aclfile, settings.path(settings.aclfile)) if settings.aclfile else None
+    )
+    start = Start(acl)
+    start.begin(settings.user, store)
+    for name, *_ in settings.user:
+        if not acl.users[name.encode("utf-8", "surrogateescape")].enabled:
+            message = f"The user {name!r} is disabled: its rules do not say 'on'."
+            server.log.info("user_disabled", message=message, user=name)
+
+    def refresh() -> None:
+        settings.user = () if store is not None else user_settings(acl)
+
+    server.configuration.before_rewrite.append(refresh)
+    return start
 
 
 def replicas(server: "Server") -> None:
@@ -136,6 +165,7 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors),
     (("client-query-buffer-limit",), query_limit),
     (("requirepass",), password),
+    (("acl-pubsub-default", "acllog-max-len"), access),
     (("maxmemory",), memory),
     (("min-replicas-to-write", "min-replicas-max-lag"), replicas),
     (_TLS_SETTINGS, tls),

@@ -16,6 +16,7 @@ from hypercache.backend import (
 )
 from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
 from hypercache.commands.doubles import parse_double
+from hypercache.engine.acl.users import may_use_every_key
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.keys import ACCESS, OW, RO, UPDATE
@@ -24,6 +25,7 @@ from hypercache.keyspace.keyspace import WRONG_TYPE, Keyspace, kind_of
 from hypercache.reply import ErrorReply, Reply
 
 _NOT_A_SCORE: Final = "ERR One or more scores can't be converted into double"
+_DENIED: Final = "ERR %s option of SORT denied due to insufficient ACL permissions."
 # What strtod skips.
 _SPACES: Final = b" \t\n\v\f\r"
 
@@ -81,9 +83,13 @@ class Options:
         self.unsorted = False
 
 
-def parse_options(args: list[bytes], may_store: bool) -> Options:
-    """The options of a call, from args[2] on."""
+def parse_options(context: Context, args: list[bytes], may_store: bool) -> Options:
+    """The options of a call, from args[2] on.
+
+    Patterns name any key there is, so only a user may give some who may read all keys.
+    """
     options = Options()
+    may_look = may_read_all(context, args)
     at = 2
     while at < len(args):
         name = args[at].lower()
@@ -102,14 +108,26 @@ def parse_options(args: list[bytes], may_store: bool) -> Options:
         elif name == b"by" and left >= 1:
             options.by = Pattern(args[at + 1])
             options.unsorted = options.unsorted or options.by.is_constant
+            if not may_look and not options.by.is_constant:
+                raise ErrorReply(_DENIED % "BY")
             at += 1
         elif name == b"get" and left >= 1:
+            if not may_look:
+                raise ErrorReply(_DENIED % "GET")
             options.gets.append(Pattern(args[at + 1]))
             at += 1
         else:
             raise ErrorReply(SYNTAX_ERROR)
         at += 1
     return options
+
+
+def may_read_all(context: Context, args: list[bytes]) -> bool:
+    """Whether the client's user may make the call, and read every key there is."""
+    if context.user.unrestricted:
+        return True
+    command = context.engine.registry.original(args[0]) or context.last_command
+    return command is not None and may_use_every_key(context.user, command, args, ACCESS)
 
 
 def source_key(args: list[bytes]) -> list[tuple[int, int]] | None:
@@ -148,7 +166,7 @@ def sort_keys(args: list[bytes]) -> list[tuple[int, int]] | None:
     summary="Sort the elements of a list, a set or a sorted set, and perhaps store the result.",
 )
 def sort(context: Context, args: list[bytes]) -> Reply:
-    options = parse_options(args, True)
+    options = parse_options(context, args, True)
     db = context.db
     rows = fetch(db, sorted_elements(db, args[1], options), options.gets)
     target = options.target
@@ -175,7 +193,7 @@ def sort(context: Context, args: list[bytes]) -> Reply:
     summary="Return the elements of a list, a set or a sorted set in order.",
 )
 def sort_ro(context: Context, args: list[bytes]) -> Reply:
-    options = parse_options(args, False)
+    options = parse_options(context, args, False)
     db = context.db
     return fetch(db, sorted_elements(db, args[1], options), options.gets)
 

@@ -7,7 +7,13 @@ from attrs import evolve, frozen
 
 from hypercache.config.errors import ConfigError
 from hypercache.config.kinds import INT_MAX, ULONG_MAX, WRONG_NUMBER, Kind
-from hypercache.config.text import format_memory, parse_integer, parse_memory
+from hypercache.config.text import (
+    format_memory,
+    parse_integer,
+    parse_memory,
+    quote_if_needed,
+    yaml_scalar,
+)
 
 
 @frozen
@@ -272,6 +278,10 @@ class Repeated(Kind[tuple[tuple[str, ...], ...]]):
 
     def lines(self, value: tuple[tuple[str, ...], ...]) -> list[list[str]]:
         return [list(words) for words in value]
+
+    def yaml(self, value: tuple[tuple[str, ...], ...]) -> str:
+        items = [" ".join(quote_if_needed(word) for word in words) for words in value]
+        return "[" + ", ".join(yaml_scalar(item) for item in items) + "]"
 
     def allowed(self) -> str:
         return self._allowed

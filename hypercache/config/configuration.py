@@ -64,6 +64,8 @@ class Configuration:
         self.warnings: Final = list(warnings)
         self._origins = origins or {}
         self._subscribers: list[_Subscriber] = []
+        # Called before the file is written: what is no setting, but kept in it, brought up to date.
+        self.before_rewrite: list[Callable[[], None]] = []
 
     def origin(self, name: str) -> str:
         """Where a setting has its value from: ``file, line n``, or ``default``."""
@@ -218,6 +220,8 @@ class Configuration:
         """
         if self.file is None:
             raise ConfigError("ERR The server is running without a config file")
+        for refresh in self.before_rewrite:
+            refresh()
         rewrite_file(self.file, self.settings, self._start, force)
 
 

@@ -48,7 +48,7 @@ def _verify(assignments: list[Assignment], settings: Settings, start: str) -> No
     for directive in DIRECTIVES:
         name = directive.attribute
         same = getattr(loader.settings, name) == getattr(settings, name)
-        if not same and not directive.file_only:
+        if not same and not directive.is_kept():
             raise ConfigError(f"ERR Rewriting config file: '{directive.name}' cannot be written")
 
 
@@ -66,7 +66,7 @@ def rewrite_redis_conf(text: str, settings: Settings, start: str, force: bool) -
         value = getattr(settings, directive.attribute)
         default = start if directive.attribute == "dir" else directive.default
         before = said.get(directive.name)
-        if directive.file_only or (not before and value == default and not force):
+        if directive.is_kept() or (not before and value == default and not force):
             continue
         new = [_line(directive, words) for words in directive.kind.lines(value)]
         if not before:

@@ -8,7 +8,14 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 from hypercache.config.errors import ConfigError
 from hypercache.config.schema import Directive
 from hypercache.config.settings import DIRECTIVES, Settings
-from hypercache.config.yaml_file import compose, is_section, settings_of, words_of
+from hypercache.config.yaml_file import (
+    compose,
+    is_section,
+    item_words,
+    items_of,
+    settings_of,
+    words_of,
+)
 
 SIGNATURE: Final = "# Written by CONFIG REWRITE"
 
@@ -35,14 +42,14 @@ def rewrite_yaml(text: str, settings: Settings, start: str, force: bool) -> str:
     mentioned: set[str] = set()
     for directive, _, key, node in settings_of(root, "configuration file") if root else ():
         mentioned.add(directive.name)
-        if not directive.file_only and not _means(directive, node, settings, start):
+        if not directive.is_kept() and not _means(directive, node, settings, start):
             value = directive.kind.yaml(getattr(settings, directive.attribute))
             edits.append(_replacement(text, key, node, value))
     missing: dict[str, list[Directive]] = {}
     for directive in DIRECTIVES:
         value = getattr(settings, directive.attribute)
         default = start if directive.attribute == "dir" else directive.default
-        if directive.name in mentioned or directive.file_only:
+        if directive.name in mentioned or directive.is_kept():
             continue
         if force or value != default:
             missing.setdefault(directive.section, []).append(directive)
@@ -55,6 +62,11 @@ def rewrite_yaml(text: str, settings: Settings, start: str, force: bool) -> str:
 def _means(directive: Directive, node: Node, settings: Settings, start: str) -> bool:
     """Whether a node gives a setting its value already."""
     kind = directive.kind
+    if directive.file_only:
+        value = directive.default
+        for item in items_of(node):
+            value = kind.parse(item_words(directive, item), value, False)
+        return bool(value == getattr(settings, directive.attribute))
     words = words_of(directive, node, "configuration file")
     base = start if directive.attribute == "dir" else directive.default
     return bool(kind.parse(words, base, True) == getattr(settings, directive.attribute))

@@ -33,6 +33,7 @@ class Options(TypedDict, total=False):
     volatile: bool
     needs_subscriber: bool
     file_only: bool
+    rewritten: bool
     ours: bool
 
 
@@ -47,7 +48,8 @@ class Directive:
     ``deny_loading``: not changeable while data are loaded. ``volatile``: setting it to the
     value it has is a change too (files whose content may be new). ``needs_subscriber``: a
     change at run time is refused when nobody would carry it out. ``file_only``: no setting of
-    CONFIG GET and SET. ``ours``: Redis does not know it.
+    CONFIG GET and SET, and none of CONFIG REWRITE unless ``rewritten``. ``ours``: Redis does not
+    know it.
     """
 
     name: str
@@ -66,7 +68,12 @@ class Directive:
     volatile: bool = False
     needs_subscriber: bool = False
     file_only: bool = False
+    rewritten: bool = False
     ours: bool = False
+
+    def is_kept(self) -> bool:
+        """Whether CONFIG REWRITE leaves what is said of it as it is."""
+        return self.file_only and not self.rewritten
 
     def effect_text(self) -> str:
         """What ``effect`` means, to stand after the setting's name."""

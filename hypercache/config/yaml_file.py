@@ -120,10 +120,20 @@ def read_yaml(text: str, source: str) -> list[Assignment]:
     for directive, name, key, node in settings_of(root, source) if root else ():
         origin = origin_of(key, source)
         if directive.file_only:
-            items = node.value if isinstance(node, yaml.SequenceNode) else [node]
-            for item in items:
-                words = directive.kind.words(yaml.BaseLoader("").construct_document(item))
+            for item in items_of(node):
+                words = item_words(directive, item)
                 assignments.append(Assignment(name, words, origin_of(item, source)))
         else:
             assignments.append(Assignment(name, words_of(directive, node, source), origin))
     return assignments
+
+
+def items_of(node: Node) -> list[Node]:
+    """The nodes of a directive that may come often: those of a list, or the only one."""
+    return node.value if isinstance(node, yaml.SequenceNode) else [node]
+
+
+def item_words(directive: Directive, item: Node) -> list[str]:
+    """The words of one of them."""
+    words: list[str] = directive.kind.words(yaml.BaseLoader("").construct_document(item))
+    return words

@@ -228,6 +228,11 @@ class Engine:
             command.guards = guards_of(command)
         self.acl.commands_changed()
 
+    def remove_commands(self, module: str) -> None:
+        """Remove the commands of a plugin."""
+        self.registry.remove(module)
+        self.acl.commands_changed()
+
     def enter(self, session: Session) -> None:
         """A client's batch begins."""
         self.serving = session

@@ -65,21 +65,32 @@ class SlowLog:
 
 def redact(command: Command, args: list[bytes], is_secret: Callable[[str], bool]) -> list[bytes]:
     """The arguments without passwords; ``is_secret`` tells which settings are."""
-    name = command.name
-    secret: list[int] = []
-    if name == b"auth":
-        secret = list(range(1, len(args)))
-    elif name == b"hello":
-        for at in range(2, len(args)):
-            if args[at].lower() == b"auth":
-                secret += [at + 1, at + 2]
-    elif name == b"config|set":
-        for at in range(2, len(args) - 1, 2):
-            if is_secret(printable(args[at])):
-                secret.append(at + 1)
+    secret = secrets_in(command.name, args, is_secret)
     if not secret:
         return args
     return [REDACTED if at in secret else arg for at, arg in enumerate(args)]
+
+
+def secrets_in(name: bytes, args: list[bytes], is_secret: Callable[[str], bool]) -> list[int]:
+    """The indices of what nobody else may see; as Redis, with user names and all rules."""
+    count = len(args)
+    if name == b"auth":
+        return list(range(1, count))
+    if name == b"acl|setuser":
+        return list(range(2, count))
+    secret: list[int] = []
+    if name == b"config|set":
+        for at in range(2, count - 1, 2):
+            if is_secret(printable(args[at])):
+                secret.append(at + 1)
+    elif name == b"hello" or name == b"migrate":
+        for at in range(2, count):
+            option = args[at].lower()
+            if option == b"auth":
+                secret += [at + 1, at + 2] if name == b"hello" else [at + 1]
+            elif option == b"auth2" and name == b"migrate":
+                secret += [at + 1, at + 2]
+    return secret
 
 
 def shorten(args: list[bytes]) -> list[bytes]:

@@ -102,7 +102,7 @@ class Host:
 
     def add_commands(self, module: ModuleType) -> None:
         self._engine.add_commands(declared_in(module.__name__), self._name)
-        self._undo.append(lambda: self._engine.registry.remove(self._name))
+        self._undo.append(lambda: self._engine.remove_commands(self._name))
 
     def add_information(self, section: str, fields: Callable[[], Mapping[str, object]]) -> None:
         sections = self._engine.information

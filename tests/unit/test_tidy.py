@@ -59,7 +59,7 @@ LAYERS: dict[str, set[str]] = {
     "extensions": {"backend", "backend_tools", "plugin"},
     "supervision": {"backend", "engine", "extensions", "keyspace", "observability", "plugin"},
     "transport": {"engine"},
-    "wiring": {"config", "transport"},
+    "wiring": {"config", "engine", "transport"},
     "server": {
         "backend",
         "commands",

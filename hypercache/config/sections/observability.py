@@ -70,19 +70,18 @@ class SecuritySettings:
         fixed=True,
         effect="ignored",
     )
-    aclfile: str = text("", "File with users and their rights.", fixed=True, effect="later")
+    aclfile: str = text("", "File with users and their rights.", fixed=True)
     acl_pubsub_default: PubsubDefault = choice(
-        PubsubDefault, "resetchannels", "Channels that a new user may use.", effect="later"
+        PubsubDefault, "resetchannels", "Channels that a new user may use."
     )
-    acllog_max_len: int = integer(
-        128, 0, LONG_MAX, "Refusals that ACL LOG remembers.", effect="later"
-    )
+    acllog_max_len: int = integer(128, 0, LONG_MAX, "Refusals that ACL LOG remembers.")
     user: tuple[tuple[str, ...], ...] = setting(
         Repeated(1, 1 << 16, "a name and ACL rules"),
         (),
         "A user and its rights, as ACL SETUSER takes them.",
+        secret=True,
         file_only=True,
-        effect="later",
+        rewritten=True,
     )
     rename_command: tuple[tuple[str, ...], ...] = setting(
         Repeated(2, 2, 'a command and its new name, or ""'),

@@ -6,7 +6,7 @@ from mypy_extensions import i64
 
 from hypercache.engine.acl.log import AclLog, LogEntry
 from hypercache.engine.acl.rules import RuleError, Rules, UnmatchedParenthesis, merge_selectors
-from hypercache.engine.acl.selectors import CHANNEL, KEY
+from hypercache.engine.acl.selectors import CHANNEL, KEY, Pattern, is_among
 from hypercache.engine.acl.users import Refusal, User, check
 from hypercache.engine.command import Command
 from hypercache.engine.description import describe_client
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hypercache.engine.acl.file import Store
     from hypercache.engine.context import Context
     from hypercache.engine.engine import Engine
+    from hypercache.engine.session import Session
 
 DEFAULT: Final = b"default"
 WRONG_PASSWORD: Final = "WRONGPASS invalid username-password pair or user is disabled."
@@ -132,8 +133,34 @@ class AccessControl:
             changed.settle()
             self.users[name] = changed
         else:
+            self.revoke_channels(user, changed)
             user.take_over(changed)
             self.rearm()
+
+    def revoke_channels(self, user: User, changed: User) -> None:
+        """Close the connections that listen to what their user may not listen to any more."""
+        allowed: list[Pattern] = []
+        for selector in changed.selectors:
+            if selector.all_channels:
+                return
+            allowed += selector.channels
+        for session in list(self.engine.sessions.values()):
+            subscriptions = session.subscriptions
+            if session.user is not user or subscriptions is None:
+                continue
+            names = [*subscriptions.channels, *subscriptions.shard_channels]
+            if not (
+                all(is_among(allowed, each, True) for each in subscriptions.patterns)
+                and all(is_among(allowed, each, False) for each in names)
+            ):
+                self.close(session)
+
+    def close(self, session: "Session") -> None:
+        """Close a connection; that of the client served now once it has its reply."""
+        if session is self.engine.serving:
+            session.closing = True
+        else:
+            self.engine.delivery.kill(session)
 
     def delete_user(self, name: bytes) -> bool:
         """ACL DELUSER: remove a user and cut off its clients; False if there is none."""
@@ -162,15 +189,12 @@ class AccessControl:
             if session.user is not user:
                 continue
             session.set_user(self.default, False)
-            if session is self.engine.serving:
-                session.closing = True
-            else:
-                self.engine.delivery.kill(session)
+            self.close(session)
 
     def set_password(self, password: str) -> None:
         """requirepass has changed: the one password of the default user, or none if empty."""
-        rules = [b"resetpass", b">" + password.encode("utf-8", "surrogateescape")]
-        self.rules.apply(self.default, rules if password else [b"nopass"])
+        self.rules.apply(self.default, password_rules(password))
+        self.rearm()
 
     def commands_changed(self) -> None:
         """Commands have come or gone: work out anew who may call what."""
@@ -184,3 +208,10 @@ class AccessControl:
         """Put the guard in force for the clients that have become restricted, or no longer."""
         for session in self.engine.sessions.values():
             session.rearm()
+
+
+def password_rules(password: str) -> list[bytes]:
+    """What requirepass means for the default user."""
+    if not password:
+        return [b"nopass"]
+    return [b"resetpass", b">" + password.encode("utf-8", "surrogateescape")]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from hypercache.engine.acl.access import DEFAULT, AccessControl
+from hypercache.engine.acl.access import DEFAULT, AccessControl, password_rules
 from hypercache.engine.acl.description import user_line
 from hypercache.engine.acl.rules import (
     UNKNOWN,
@@ -33,6 +33,7 @@ _UNCHANGED: Final = (
     "WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
 )
 _DUPLICATE: Final = "Duplicate user found. A user can only be defined once in config files"
+_REFUSED: Final = "Aborting Redis startup because of ACL errors: "
 _TRIMMED: Final = b" \t\r\n"
 
 
@@ -184,7 +185,7 @@ class Start:
         else:
             loaded = read_file(store.name, store.path, access.rules, True)
         if loaded.errors:
-            raise AclFileError("".join(loaded.errors).rstrip())
+            raise AclFileError(_REFUSED + "".join(loaded.errors).rstrip())
         if store is not None or loaded.users:
             default = {} if store is not None else {DEFAULT: access.default}
             access.replace_users({**default, **loaded.users})
@@ -195,4 +196,27 @@ class Start:
         known = self.access.rules.is_known
         errors = [complaint for rule, complaint in self._pending if not known(rule)]
         if errors:
-            raise AclFileError("".join(errors).rstrip())
+            raise AclFileError(_REFUSED + "".join(errors).rstrip())
+
+
+def user_settings(access: AccessControl) -> tuple[tuple[str, ...], ...]:
+    """All users as ``user`` lines of a configuration.
+
+    The default user is left out where it is as it would be without such a line.
+    """
+    lines = []
+    for name in access.names():
+        user = access.users[name]
+        if name == DEFAULT and is_pristine(user, access):
+            continue
+        words = user_line(user).split(b" ")[1:]
+        lines.append(tuple(word.decode("utf-8", "surrogateescape") for word in words))
+    return tuple(lines)
+
+
+def is_pristine(user: User, access: AccessControl) -> bool:
+    """Whether a default user is as ``requirepass`` and no other setting make it."""
+    plain = access.new_default()
+    password = access.engine.configuration.settings.requirepass
+    access.rules.apply(plain, password_rules(password))
+    return user_line(plain) == user_line(user)
