@@ -116,6 +116,15 @@ def max_bulk(server: "Server") -> None:
         session.parser.max_bulk = server.engine.max_bulk
 
 
+def key_statistics(server: "Server") -> None:
+    """Which keys are counted, and how many are kept at hand."""
+    observation = server.engine.observation
+    if observation.hot.sampling != server.settings.hot_keys_sampling:
+        observation.hot.set_sampling(server.settings.hot_keys_sampling)
+    if observation.big.tracked != server.settings.big_keys_tracked:
+        observation.big.set_tracked(server.settings.big_keys_tracked)
+
+
 def latency(server: "Server") -> None:
     """Whether latencies are counted."""
     server.engine.tracks_latency = server.settings.latency_tracking
@@ -162,6 +171,7 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("proto-max-bulk-len",), max_bulk),
     (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), slow),
     (("latency-tracking",), latency),
+    (("hot-keys-sampling", "big-keys-tracked"), key_statistics),
     (("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors),
     (("client-query-buffer-limit",), query_limit),
     (("requirepass",), password),

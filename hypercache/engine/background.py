@@ -70,6 +70,10 @@ class Background:
         if self.active_expire and not engine.changes.frozen and self.expire_slices(until):
             more = True
         engine.settlement.settle_background()
+        if engine.observation.big.pending:
+            engine.units.open()
+            if engine.units.is_open or not engine.units.wanted:
+                engine.observation.big.walk(until)
         return more
 
     def sample(self) -> None:

@@ -377,6 +377,22 @@ def debug(engine: "Engine") -> Fields:
     }
 
 
+def keystats(engine: "Engine") -> Fields:
+    """How much is known of hot and big keys (KEYSTATS)."""
+    hot = engine.observation.hot
+    big = engine.observation.big
+    return {
+        "hot_keys_sampling": hot.sampling,
+        "hot_keys_samples": hot.total,
+        "hot_keys_counted": len(hot.counts),
+        "hot_keys_error_perc": f"{hot.error():.2f}%",
+        "big_keys_tracked": big.tracked,
+        "big_keys_known": len(big.sizes),
+        "big_keys_complete": int(big.is_complete()),
+        "big_keys_largest_bytes": max(big.sizes.values(), default=0),
+    }
+
+
 #: The sections of the core in the order in which INFO shows them.
 SECTIONS: Final[dict[str, Section]] = {
     "server": server,
@@ -393,8 +409,9 @@ SECTIONS: Final[dict[str, Section]] = {
     "latencystats": latencystats,
     "cluster": cluster,
     "keyspace": keyspace,
+    "keystats": keystats,
     "debug": debug,
 }
 #: Those that INFO leaves out unless asked for them, and those that even ``all`` leaves out.
-LONG_SECTIONS: Final = frozenset(("commandstats", "latencystats", "debug"))
+LONG_SECTIONS: Final = frozenset(("commandstats", "latencystats", "keystats", "debug"))
 HIDDEN_SECTIONS: Final = frozenset(("debug",))

@@ -1,4 +1,4 @@
-"""Who wants to know of each command: SLOWLOG, the latency monitor, MONITOR.
+"""Who wants to know of each command: SLOWLOG, the latency monitor, MONITOR, hot keys.
 
 The engine compares how long a command took with one number, `Engine.noted`, and calls
 `Observation.note` from there on. Whoever wants to see every command makes that number -1.
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
+from hypercache.engine.big_keys import BigKeys
 from hypercache.engine.command import ADMIN, FAST, SKIP_MONITOR, Command
 from hypercache.engine.context import Context
+from hypercache.engine.hot_keys import HotKeys
 from hypercache.engine.latency import LatencyMonitor
 from hypercache.engine.monitors import Monitors
 from hypercache.engine.slowlog import SlowLog, redact
@@ -30,6 +32,8 @@ class Observation:
         self.slowlog = SlowLog()
         self.latency = LatencyMonitor()
         self.monitors = Monitors(engine)
+        self.hot = HotKeys(engine)
+        self.big = BigKeys(engine)
 
     def set_slow(self, logged: i64, monitored: i64) -> None:
         """Log commands from so many microseconds on (-1: none), and monitor them (0: none)."""
@@ -42,7 +46,7 @@ class Observation:
         noted = self.slowlog.threshold if self.slowlog.threshold >= 0 else NEVER
         if 0 < self.latency.threshold < noted:
             noted = self.latency.threshold
-        if self.monitors.sessions:
+        if self.monitors.sessions or self.hot.sampling > 0:
             noted = EVERYTHING
         self.engine.noted = noted
 
@@ -53,6 +57,8 @@ class Observation:
         """
         if self.monitors.sessions and not context.blocked:  # else it was shown when it blocked
             self.show(context, command, args)
+        if self.hot.sampling > 0:
+            self.hot.note(context, command, args)
         now = self.engine.time
         event = b"fast-command" if command.flags & FAST else b"command"
         self.latency.add(event, now, elapsed)

@@ -50,6 +50,16 @@ class MonitoringSettings:
     latency_tracking_info_percentiles: tuple[float, ...] = setting(
         Percentiles(), (50.0, 99.0, 99.9), "Percentiles that INFO latencystats shows."
     )
+    hot_keys_sampling: int = integer(
+        0,
+        0,
+        1_000_000,
+        "KEYSTATS HOT counts the keys of one of so many commands; 0 is none.",
+        ours=True,
+    )
+    big_keys_tracked: int = integer(
+        0, 0, 1000, "KEYSTATS BIG knows so many of the largest keys; 0 is none.", ours=True
+    )
 
 
 @define(slots=False, kw_only=True)

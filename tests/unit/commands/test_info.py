@@ -57,6 +57,7 @@ def fields(harness: EngineHarness, *sections: str) -> dict[str, str]:
 def test_which_sections_come() -> None:
     harness = EngineHarness()
     long = [*DEFAULT[:9], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[10:]]
+    long.append("Keystats")
     assert titles(harness) == titles(harness, "default") == DEFAULT
     assert titles(harness, "all") == titles(harness, "EVERYTHING") == long
     assert titles(harness, "keyspace", "Server", "server", "nosuch") == ["Server", "Keyspace"]
