@@ -151,7 +151,8 @@ def page() -> str:
             status, note = comparison.status(name)
             lines.append(f"| {title(name)} | {status} | {note.replace('|', chr(92) + '|')} |")
         lines.append("")
-    lines += behaviours(comparison) + settings(comparison) + information(comparison)
+    for section in (behaviours, settings, information):
+        lines += section(comparison)
     return "\n".join(lines)
 
 
