@@ -6,11 +6,12 @@ COMPILED := .venv
 INTERPRETED := .venv-interpreted
 SOURCES := pyproject.toml setup.py $(shell find hypercache backends plugins -name '*.py' 2>/dev/null)
 PEERS := redis-server redis-tools
+NODE := tests/integration/frameworks/node
 # Whole files go to one worker each: tests of a file may share a server.
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: run test test-compiled test-interpreted bench lint format docs soak tcl compiler peers clean
+.PHONY: run test test-compiled test-interpreted environments bench lint format docs soak tcl compiler peers clean
 
 run: $(COMPILED)/.ready
 	@mkdir -p data
@@ -20,16 +21,29 @@ run: $(COMPILED)/.ready
 $(COMPILED)/.ready: $(SOURCES)
 	@.ci/venv $(COMPILED) auto
 
-$(COMPILED)/.dev: $(COMPILED)/.ready
-	@$(COMPILED)/bin/python -m pip install --quiet $$($(COMPILED)/bin/python .ci/extra.py dev)
+$(COMPILED)/.tools: pyproject.toml
+	@.ci/venv $(COMPILED) tools dev frameworks
+
+$(COMPILED)/.dev: $(COMPILED)/.tools $(COMPILED)/.ready
 	@touch $@
 
 $(INTERPRETED)/.ready: $(SOURCES)
 	@.ci/venv $(INTERPRETED) interpreted
 
-$(INTERPRETED)/.dev: $(INTERPRETED)/.ready
-	@$(INTERPRETED)/bin/python -m pip install --quiet $$($(INTERPRETED)/bin/python .ci/extra.py dev)
+$(INTERPRETED)/.tools: pyproject.toml
+	@.ci/venv $(INTERPRETED) tools dev
+
+$(INTERPRETED)/.dev: $(INTERPRETED)/.tools $(INTERPRETED)/.ready
 	@touch $@
+
+$(NODE)/node_modules/.ready: $(NODE)/package-lock.json | $(COMPILED)/.tools
+	@.ci/node $(COMPILED) $(NODE)
+
+# One after the other, the downloads and installations would leave processors idle.
+environments: compiler peers
+	@$(MAKE) --no-print-directory -j 3 \
+		$(COMPILED)/.tools $(INTERPRETED)/.tools $(NODE)/node_modules/.ready
+	@$(MAKE) --no-print-directory $(INTERPRETED)/.dev $(COMPILED)/.dev
 
 compiler:
 	@$(or $(PYTHON),python3) .ci/has_compiler.py || .ci/apt gcc libc6-dev python3-dev
@@ -37,16 +51,16 @@ compiler:
 peers:
 	@.ci/apt $(PEERS)
 
-test: test-compiled test-interpreted
+test: environments test-compiled test-interpreted
 
-test-compiled: compiler $(COMPILED)/.dev peers
+test-compiled: compiler $(COMPILED)/.dev $(NODE)/node_modules/.ready peers
 	@echo "== compiled"
 	@$(COMPILED)/bin/python -P -c "from hypercache.server import is_compiled; assert is_compiled()"
 	$(COMPILED)/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-interpreted: $(INTERPRETED)/.dev peers
 	@echo "== interpreted"
-	$(INTERPRETED)/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(INTERPRETED)/bin/pytest -n $(PYTEST_WORKERS) --dist loadfile --second-run $(PYTEST_ARGS)
 
 # HYPERCACHE_SOAK_COMMANDS (ten million) and HYPERCACHE_SOAK_SECONDS (600) say for how long.
 soak: $(COMPILED)/.dev peers

@@ -21,6 +21,7 @@ HOT_FOLDERS = (
     "hypercache/protocol",
     "hypercache/keyspace",
     "hypercache/engine",
+    "hypercache/engine/acl",
     "hypercache/commands",
     "backends/hypercache_memory",
     "backends/hypercache_lmdb",
@@ -34,6 +35,10 @@ HOT_FILES = (
     "hypercache/transport/connection.py",
 )
 INTERPRETED_MARK = "# mypyc: interpreted"
+
+# An installer calls this script for the package's metadata too, and mypyc would translate
+# every module each time: that takes longer than all the rest of such a call.
+METADATA_COMMANDS = ("egg_info", "dist_info")
 
 
 def hot_modules() -> list[str]:
@@ -61,6 +66,8 @@ def extensions() -> list[object]:
     choice = os.environ.get("HYPERCACHE_COMPILE", "auto")
     if choice == "0" or (choice == "auto" and not has_compiler()):
         return []
+    if not set(METADATA_COMMANDS).isdisjoint(sys.argv):
+        return []
     os.environ.setdefault("MYPYPATH", os.pathsep.join(("backends", "plugins")))
     try:
         from mypyc.build import mypycify
@@ -81,7 +88,12 @@ def extensions() -> list[object]:
 
 
 class ParallelBuild(build_ext):
-    """Compiles the C files of the extension on all processors at once."""
+    """Compiles the C files of an extension, and the extensions, on all processors at once."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        # One extension holds all the code; each module has a small one beside it.
+        self.parallel = self.parallel or True
 
     def build_extensions(self) -> None:
         compile_some = self.compiler.compile

@@ -1,8 +1,14 @@
-"""Prints the requirements of one of pyproject.toml's extras, for pip."""
+"""Prints requirements from pyproject.toml for pip: of the build, of a run, of extras."""
 
 import sys
 import tomllib
 from pathlib import Path
 
-project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
-print(*(word.replace(" ", "") for word in project["optional-dependencies"][sys.argv[1]]))
+settings = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
+project = settings["project"]
+sections = {
+    "build": settings["build-system"]["requires"],
+    "run": project["dependencies"],
+    **project["optional-dependencies"],
+}
+print(*(word.replace(" ", "") for name in sys.argv[1:] for word in sections[name]))

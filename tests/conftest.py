@@ -7,13 +7,26 @@ import pytest
 
 from hypercache.testing.pytest_plugin import emptied
 from hypercache.testing.server import ServerProcess, free_port
+from tests.support.once import without_repeats
 from tests.support.resp import Client, connect
 from tests.support.servers import RedisProcess, StartServer, server_process
 from tests.support.tls import Certificates
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--second-run``: after a run of everything in the other mode."""
+    parser.addoption(
+        "--second-run",
+        action="store_true",
+        help="leave out what would do the same once more (tests/support/once.py)",
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave long runs to those who ask for them (``pytest -m soak``)."""
+    """Leave long runs to those who ask for them (``pytest -m soak``), and repeats out."""
+    if config.option.second_run:
+        items[:], repeats = without_repeats(items)
+        config.hook.pytest_deselected(items=repeats)
     if not config.option.markexpr:
         soak = [item for item in items if item.get_closest_marker("soak")]
         items[:] = [item for item in items if item not in soak]
