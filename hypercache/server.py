@@ -125,6 +125,7 @@ class Server:
         self._stop = trio.Event()
         self._timers_changed = trio.Event()
         self.engine.shutdown = self.request_stop
+        self.engine.scripts.serve_others = self.reactor.serve
         self.engine.waits.timers_changed = self._wake_timekeeper
         wire(self)
         try:

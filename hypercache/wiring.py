@@ -130,6 +130,11 @@ def latency(server: "Server") -> None:
     server.engine.tracks_latency = server.settings.latency_tracking
 
 
+def busy_scripts(server: "Server") -> None:
+    """How long a script may run before others are served."""
+    server.engine.scripts.threshold = server.settings.busy_reply_threshold
+
+
 def query_limit(server: "Server") -> None:
     """How much of a client's input may lie unprocessed."""
     server.engine.query_buffer_limit = server.settings.client_query_buffer_limit
@@ -171,6 +176,7 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("proto-max-bulk-len",), max_bulk),
     (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), slow),
     (("latency-tracking",), latency),
+    (("busy-reply-threshold",), busy_scripts),
     (("hot-keys-sampling", "big-keys-tracked"), key_statistics),
     (("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors),
     (("client-query-buffer-limit",), query_limit),

@@ -100,6 +100,8 @@ def shutdown(context: Context, args: list[bytes]) -> Reply:
     if b"save" in options and b"nosave" in options:
         raise ErrorReply(SYNTAX_ERROR)
     engine = context.engine
+    if engine.scripts.is_busy and b"nosave" not in options:
+        raise ErrorReply(engine.scripts.busy_text())
     if b"save" in options and not engine.backend.durable:
         engine.reporter.report(
             "warning", "shutdown_refused", {"reason": "nothing here can save the data"}
@@ -108,6 +110,7 @@ def shutdown(context: Context, args: list[bytes]) -> Reply:
             raise ErrorReply(_CANNOT_SHUT_DOWN)
     if engine.shutdown is None:
         raise ErrorReply(_CANNOT_SHUT_DOWN)
+    engine.scripts.abandon()
     engine.shutdown()
     context.closing = True
     return NO_REPLY

@@ -105,6 +105,8 @@ class Context:
         self.queue_bytes: i64 = 0
         self.queue_failed = False
         self.in_exec = False
+        # For whom this context runs commands: a script's caller; None for a client itself.
+        self.caller: Context | None = None
         self.watch_broken = False
         self.watched: dict[Place, Watched] = {}
         # Journal offset after this client's last write: what WAIT and reply gates look at.

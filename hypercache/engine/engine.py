@@ -48,6 +48,7 @@ from hypercache.engine.observation import Observation
 from hypercache.engine.pause import Postponed
 from hypercache.engine.pubsub import PubSub, pushes_in
 from hypercache.engine.registry import Registry
+from hypercache.engine.scripts import Scripts
 from hypercache.engine.session import Outlet, Session
 from hypercache.engine.settlement import Settlement
 from hypercache.engine.statistics import Statistics
@@ -147,6 +148,7 @@ class Engine:
         self.units = Units(self, backend)
         self.syncs = Syncs(self, backend)
         self.settlement = Settlement(self)
+        self.scripts = Scripts(self)
         self.background = Background(self)
         self.add_commands([])
         self.background.keep_time()
@@ -313,7 +315,7 @@ class Engine:
                     guard.check(self, session, command, args)
                 except ErrorReply as error:
                     return self.reject(session, command, error, args)
-        if concerned & PAUSE_BIT and self.waits.is_paused(session, command):
+        if concerned & PAUSE_BIT and self.waits.is_paused(session, command, args):
             return Postponed(self.waits.pause.until, args)
         if concerned & QUEUE_BIT:
             queue = session.queue

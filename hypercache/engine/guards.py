@@ -187,9 +187,7 @@ def loading(engine: "Engine", context: "Context", command: Command, args: list[b
 
 def busy(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
     """A script that runs too long: only what may stop it."""
-    raise ErrorReply(
-        "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
-    )
+    raise ErrorReply(engine.scripts.busy_text())
 
 
 def monitoring(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:

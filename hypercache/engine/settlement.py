@@ -58,7 +58,7 @@ class Settlement:
         if changed or rewritten:
             context.written = self.engine.journal.offset
         if changes.touched:
-            self.author = context
+            self.author = context if context.caller is None else context.caller
             self.show(changes.touched)
             self.author = None
 

@@ -149,9 +149,11 @@ class Waits:
             if isinstance(parked.wait, Postponed):
                 self.complete(parked)
 
-    def is_paused(self, context: Context, command: Command) -> bool:
+    def is_paused(self, context: Context, command: Command, args: list[bytes]) -> bool:
         """Whether a request has to wait; ends a pause whose time has come."""
         if self.engine.time >= self.pause.until:
             self.end_pause()
+            return False
+        if self.pause.writes_only and self.engine.scripts.writes_nothing(command, args):
             return False
         return self.pause.concerns(context, command)

@@ -59,19 +59,23 @@ class Reactor:
     async def run(self) -> None:
         """Serve until cancelled."""
         self._accept_from_all(True)
-        epoll = self.poller.epoll
-        descriptor = epoll.fileno()
-        serve = self.poller.serve
+        descriptor = self.poller.epoll.fileno()
         try:
             while True:
                 await trio.lowlevel.wait_readable(descriptor)
-                others = serve(epoll.poll(0, MAX_EVENTS))
-                for ready in others:
-                    listener = self._listeners.get(ready)
-                    if listener is not None and self.accepting:
-                        self._accept(listener)
+                self.serve()
         finally:
             self.poller.close()
+
+    def serve(self) -> None:
+        """One round: execute what has arrived, deliver, and accept who waits at the door.
+
+        Called amid a script that takes long, too, whose `Interlude` leaves delivering to itself.
+        """
+        for ready in self.poller.serve(self.poller.epoll.poll(0, MAX_EVENTS)):
+            listener = self._listeners.get(ready)
+            if listener is not None and self.accepting:
+                self._accept(listener)
 
     def stop_accepting(self) -> None:
         """Close the listeners; those connected stay."""

@@ -25,7 +25,7 @@ LONG_FILES = {
 }
 # Functions that may be longer, likewise.
 LONG_FUNCTIONS = {
-    "hypercache/engine/engine.py:__init__": 70,  # mypyc wants every attribute declared here
+    "hypercache/engine/engine.py:__init__": 75,  # mypyc wants every attribute declared here
     "hypercache/protocol/parser.py:next": 70,  # a call a byte would cost more than it explains
 }
 

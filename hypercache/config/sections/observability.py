@@ -111,5 +111,4 @@ class ScriptingSettings:
         LONG_MAX,
         "Milliseconds after which a running script answers other clients BUSY.",
         aliases=("lua-time-limit",),
-        effect="later",
     )
