@@ -145,6 +145,19 @@ def memory(server: "Server") -> None:
     server.engine.set_max_memory(server.settings.maxmemory)
 
 
+def client_memory(server: "Server") -> None:
+    """The memory of all clients, as such or as a part of that of the data."""
+    limit = server.settings.maxmemory_clients
+    if limit < 0:
+        limit = server.settings.maxmemory * -limit // 100
+    server.engine.delivery.eviction.set_limit(limit)
+
+
+def tracking(server: "Server") -> None:
+    """How many keys are remembered for client-side caching."""
+    server.engine.tracking.set_max_keys(server.settings.tracking_table_max_keys)
+
+
 def encodings(server: "Server") -> None:
     """Up to where values have the encodings that Redis calls compact."""
     limits = server.engine.backend.limits
@@ -183,6 +196,8 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("requirepass",), password),
     (("acl-pubsub-default", "acllog-max-len"), access),
     (("maxmemory",), memory),
+    (("maxmemory-clients", "maxmemory"), client_memory),
+    (("tracking-table-max-keys",), tracking),
     (("min-replicas-to-write", "min-replicas-max-lag"), replicas),
     (_TLS_SETTINGS, tls),
     (_ENCODING_SETTINGS, encodings),

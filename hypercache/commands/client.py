@@ -102,11 +102,11 @@ def client_list(context: Context, args: list[bytes]) -> Reply:
 
 
 def living(engine: Engine) -> list[Session]:
-    """The connected clients, without those just killed."""
-    if not engine.delivery.doomed:
-        return list(engine.sessions.values())
-    doomed = {session.id for session in engine.delivery.doomed}
-    return [session for session in engine.sessions.values() if session.id not in doomed]
+    """The connected clients, without those just killed or evicted."""
+    sessions = dict(engine.sessions)
+    for session in engine.delivery.doomed + engine.delivery.dropped:
+        sessions.pop(session.id, None)
+    return list(sessions.values())
 
 
 def type_named(name: bytes) -> str:

@@ -193,6 +193,7 @@ def reset(context: Context, args: list[bytes]) -> Reply:
     context.set_queueing(False)
     engine.settlement.unwatch(context)
     engine.pubsub.forget(context)
+    engine.tracking.disable(context)
     engine.observation.monitors.remove(context)
     context.select(0)
     context.set_version(2)

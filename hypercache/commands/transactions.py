@@ -80,7 +80,7 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
         if refusal is not None:
             replies.append(refusal)
             continue
-        reply = engine.call(context, queued.command, queued.args)
+        reply = engine.tracking.perform(context, queued.command, queued.args)
         if engine.units.spoiled:
             engine.units.undo_transaction(context, before)
             raise discarded(reply)

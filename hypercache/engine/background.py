@@ -49,6 +49,7 @@ class Background:
         if engine.changes.frozen and engine.time >= engine.waits.pause.until:
             engine.waits.end_pause()
             return True
+        engine.tracking.limit()
         more = False
         if engine.time >= self._rests_until:
             engine.settling = True

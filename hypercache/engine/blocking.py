@@ -216,12 +216,21 @@ class BlockedClients:
         engine.changes.keep_access = session.no_touch
         if engine.units.is_open:
             engine.units.join(session)
+        # It is the client's own command, whoever is served now: what that pushes to it follows
+        # its reply.
+        serving = engine.serving
+        pushes = engine.pushes
+        engine.serving = session
+        engine.pushes = []
         try:
             if (engine.armed | session.armed) & wait.command.guards:
                 reply = engine.admit(session, wait.command, wait.args)
             else:
                 reply = engine.call(session, wait.command, wait.args)
         finally:
+            own = engine.pushes
+            engine.serving = serving
+            engine.pushes = pushes
             engine.changes.keep_access = keeps_access
         if isinstance(reply, KeyWait):
             self.add(parked, wait)
@@ -229,3 +238,5 @@ class BlockedClients:
             engine.waits.postpone(parked, reply)
         else:
             engine.waits.complete_with(parked, reply)
+        for value in own:
+            session.push(value)

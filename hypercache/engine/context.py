@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hypercache.engine.command import Command
     from hypercache.engine.engine import Engine
     from hypercache.engine.pubsub import Subscriptions
+    from hypercache.engine.tracking import Tracker
 
 # What CLIENT REPLY says of the replies to come.
 REPLY_ON: Final = 0
@@ -113,6 +114,8 @@ class Context:
         self.written: i64 = 0
         # Channels and patterns that it listens to, None for no subscriber.
         self.subscriptions: Subscriptions | None = None
+        # CLIENT TRACKING, None for a client that does not track.
+        self.tracker: Tracker | None = None
         # Parked: waiting for something (see hypercache.engine.waiting).
         self.blocked = False
 
@@ -138,6 +141,12 @@ class Context:
         self.queue_failed = False
         self.rearm()
 
+    def refuse(self) -> None:
+        """A request is not executed: a transaction fails; CLIENT CACHING has held for it."""
+        self.queue_failed = True
+        if self.tracker is not None:
+            self.engine.tracking.end_caching(self)
+
     def set_monitoring(self, monitoring: bool) -> None:
         """Be shown all commands, or no longer; see `hypercache.engine.monitors`."""
         self.monitoring = monitoring
@@ -161,6 +170,8 @@ class Context:
             armed |= SUBSCRIBED_BIT
         if self.monitoring:
             armed |= MONITOR_BIT
+        if self.tracker is not None:
+            armed |= self.tracker.guards()
         self.armed = armed
 
 

@@ -28,6 +28,7 @@ class Counters:
         self.rejected_connections: i64 = 0
         self.output_limit_disconnections: i64 = 0
         self.query_limit_disconnections: i64 = 0
+        self.evicted_clients: i64 = 0
         # What ACL rules have refused.
         self.denied_logins: i64 = 0
         self.denied_commands: i64 = 0

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from mypy_extensions import i64
 
+from hypercache.engine.client_eviction import ClientEviction
 from hypercache.engine.context import Context, client_type
 from hypercache.engine.journal import BEYOND, ReplyGate
 from hypercache.engine.session import Held, Session
@@ -28,6 +29,7 @@ class Delivery:
 
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
+        self.eviction = ClientEviction(engine)
         self.outgoing: list[Session] = []
         self.doomed: list[Session] = []
         self.dropped: list[Session] = []
@@ -65,6 +67,15 @@ class Delivery:
 
     def deliver(self) -> None:
         """Let the round's replies leave, but those of the doomed and those behind a gate."""
+        engine = self.engine
+        if engine.tracking.pending:
+            engine.tracking.broadcast()
+        self._deliver()
+        if self.eviction.due:
+            self.eviction.evict()
+            self._deliver()
+
+    def _deliver(self) -> None:
         while self.dropped:
             session = self.dropped.pop()
             session.take()

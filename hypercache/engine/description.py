@@ -18,9 +18,11 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
         descriptor = context.descriptor
         buffered += context.parser.buffered()
         unsent = context.output_bytes
-        chunks = len(context.output)
+        chunks = len(context.output) + sum(len(held.chunks) for held in context.held)
         memory = client_memory(context)
     subscriptions = context.subscriptions or Subscriptions()
+    redirect = -1 if context.tracker is None else context.tracker.redirect
+    queued = sum(len(arg) for each in context.queue or [] for arg in each.args)
     command = context.last_command
     line = (
         f"id={context.id} addr={context.address} laddr={context.local_address} fd={descriptor}"
@@ -30,10 +32,10 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
         f" psub={len(subscriptions.patterns)} ssub={len(subscriptions.shard_channels)}"
         f" multi={-1 if context.queue is None else len(context.queue)}"
         f" qbuf={buffered} qbuf-free=0 argv-mem={sum(map(len, args))}"
-        f" multi-mem={context.queue_bytes} rbs=0 rbp=0 obl=0 oll={chunks} omem={unsent}"
+        f" multi-mem={queued} rbs=0 rbp=0 obl=0 oll={chunks} omem={unsent}"
         f" tot-mem={memory + request_size(args)} events={'rw' if unsent else 'r'}"
         f" cmd={'NULL' if command is None else text(command.name)} user={text(context.user.name)}"
-        f" redir=-1 resp={context.version} lib-name={text(context.library_name)}"
+        f" redir={redirect} resp={context.version} lib-name={text(context.library_name)}"
         f" lib-ver={text(context.library_version)}"
     )
     return line.encode("utf-8", "surrogateescape")
@@ -53,6 +55,13 @@ def client_flags(context: Context) -> str:
         flags += "x"
     if context.blocked:
         flags += "b"
+    tracker = context.tracker
+    if tracker is not None:
+        flags += "t"
+        if tracker.broken:
+            flags += "R"
+        if tracker.bcast:
+            flags += "B"
     if context.watch_broken:
         flags += "d"
     if context.closing:

@@ -34,6 +34,7 @@ from hypercache.engine.context import (
 from hypercache.engine.counters import Counters
 from hypercache.engine.delivery import Delivery
 from hypercache.engine.guards import (
+    CACHING_BIT,
     GUARDS,
     LOADING_BIT,
     MEMORY_BIT,
@@ -41,6 +42,7 @@ from hypercache.engine.guards import (
     PROTECTED_BIT,
     QUEUE_BIT,
     REPLICAS_BIT,
+    TRACKING_BIT,
     guards_of,
 )
 from hypercache.engine.journal import Journal
@@ -53,6 +55,7 @@ from hypercache.engine.session import Outlet, Session
 from hypercache.engine.settlement import Settlement
 from hypercache.engine.statistics import Statistics
 from hypercache.engine.syncs import Syncs
+from hypercache.engine.tracking import Tracking
 from hypercache.engine.units import Units
 from hypercache.engine.waiting import Wait
 from hypercache.engine.waits import Waits
@@ -135,8 +138,6 @@ class Engine:
         self.information: dict[str, Callable[[], Mapping[str, object]]] = {}
         # What plugins share with their commands and with each other, by the plugin's name.
         self.shared: dict[str, object] = {}
-
-        # Statistics.
         self.time: i64 = clock.microseconds()
         self.started: i64 = self.time
         self.counters = Counters()
@@ -145,6 +146,7 @@ class Engine:
         self.blocked = self.waits.blocked
         self.delivery = Delivery(self)
         self.pubsub = PubSub(self)
+        self.tracking = Tracking(self)
         self.units = Units(self, backend)
         self.syncs = Syncs(self, backend)
         self.settlement = Settlement(self)
@@ -167,6 +169,7 @@ class Engine:
         session.parser.max_bulk = self.max_bulk
         self.acl.greet(session)
         self.delivery.classify(session)
+        self.delivery.eviction.join(session)
         session.closing = self.stopping
         return session
 
@@ -178,6 +181,8 @@ class Engine:
             self.settlement.unwatch(session)
         self.waits.forget(session)
         self.pubsub.forget(session)
+        self.tracking.disable(session)
+        self.delivery.eviction.leave(session)
         self.observation.monitors.remove(session)
         self.delivery.gated.pop(session.id, None)
         session.end()
@@ -244,6 +249,8 @@ class Engine:
         if self.counters.cycle_began == 0:
             self.counters.cycle_began = self.time
         self.changes.keep_access = session.no_touch
+        if self.delivery.eviction.due:
+            self.delivery.eviction.evict()
         if self.units.wanted:
             self.units.enter(session)
 
@@ -261,7 +268,7 @@ class Engine:
         try:
             command = self.registry.find(args)
         except ErrorReply as error:
-            session.queue_failed = True
+            session.refuse()
             self.counters.count_error(error)
             if args[0].lower() == b"exec":
                 error = self.abort(session, error, args)
@@ -325,6 +332,8 @@ class Engine:
                     for arg in args:
                         session.queue_bytes += len(arg) + 33
                 return QUEUED
+        if concerned & (TRACKING_BIT | CACHING_BIT):
+            return self.tracking.call(session, command, args)
         return self.call(session, command, args)
 
     def reject(
@@ -335,7 +344,7 @@ class Engine:
         self.counters.count_error(error)
         if command.name == b"exec":
             return self.abort(context, error, args)
-        context.queue_failed = True
+        context.refuse()
         return error
 
     def abort(self, context: Context, error: ErrorReply, args: list[bytes]) -> ErrorReply:

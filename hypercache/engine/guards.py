@@ -51,6 +51,11 @@ PAUSE_BIT: Final[i64] = 1 << 12
 BACKEND_BIT: Final[i64] = 1 << 13
 MONITOR_BIT: Final[i64] = 1 << 14
 ACL_BIT: Final[i64] = 1 << 15
+# Client-side caching: the keys of this command are remembered; CLIENT CACHING ends with it;
+# the table of keys is too large.
+TRACKING_BIT: Final[i64] = 1 << 16
+CACHING_BIT: Final[i64] = 1 << 17
+TABLE_BIT: Final[i64] = 1 << 18
 
 # What looks at data; DEBUG, which is protected, may.
 _DATA: Final = WRITE | READONLY | PROTECTED
@@ -125,6 +130,13 @@ def memory(engine: "Engine", context: "Context", command: Command, args: list[by
     """No command that may grow the data once maxmemory is reached."""
     if stands_for(context, command, DENYOOM) and engine.over_memory():
         raise ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
+
+
+def tracking_table(
+    engine: "Engine", context: "Context", command: Command, args: list[bytes]
+) -> None:
+    """Forbids nothing, but each command first makes room in the table of tracked keys."""
+    engine.tracking.forget_some()
 
 
 def disk(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
@@ -204,6 +216,7 @@ GUARDS: Final = [
     Guard(NO_MULTI_BIT, not_in_transaction),
     Guard(ACL_BIT, permission),
     Guard(MEMORY_BIT, memory),
+    Guard(TABLE_BIT, tracking_table),
     Guard(DISK_BIT, disk),
     Guard(BACKEND_BIT, backend),
     Guard(REPLICAS_BIT, replicas),
@@ -218,7 +231,7 @@ GUARDS: Final = [
 
 def guards_of(command: Command) -> i64:
     """The bits of all guards that could concern a command, from its declared flags."""
-    bits: i64 = PAUSE_BIT
+    bits: i64 = PAUSE_BIT | TABLE_BIT
     if command.flags & PROTECTED:
         bits |= PROTECTED_BIT
     if not command.flags & NO_AUTH:
@@ -246,4 +259,20 @@ def guards_of(command: Command) -> i64:
         bits |= BUSY_BIT
     if command.name not in _UNQUEUED_COMMANDS:
         bits |= QUEUE_BIT
+    return bits | _tracking_bits(command)
+
+
+def _tracking_bits(command: Command) -> i64:
+    """What client-side caching has to do with a command.
+
+    Of a script the keys that its commands read are remembered, not its own.
+    """
+    bits: i64 = 0
+    has_keys = len(command.key_specs) > 0 or command.key_finder is not None
+    if command.flags & READONLY and has_keys and command.declaration.group != "scripting":
+        bits |= TRACKING_BIT
+    if command.name == b"exec":
+        bits |= TRACKING_BIT
+    if command.parent is None or command.parent.name != b"client" or command.word == b"setinfo":
+        bits |= CACHING_BIT
     return bits

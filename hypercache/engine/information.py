@@ -55,12 +55,11 @@ _NO_PERSISTENCE: Final = (
 )
 _NOTHING_COUNTED: Final = (
     "total_net_repl_input_bytes total_net_repl_output_bytes sync_full sync_partial_ok "
-    "sync_partial_err evicted_keys evicted_clients total_eviction_exceeded_time "
+    "sync_partial_err evicted_keys total_eviction_exceeded_time "
     "current_eviction_exceeded_time pubsub_channels pubsub_patterns pubsubshard_channels "
     "latest_fork_usec total_forks migrate_cached_sockets slave_expires_tracked_keys "
     "active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses "
-    "total_active_defrag_time current_active_defrag_time tracking_total_keys "
-    "tracking_total_items tracking_total_prefixes unexpected_error_replies "
+    "total_active_defrag_time current_active_defrag_time unexpected_error_replies "
     "dump_payload_sanitizations io_threaded_reads_processed io_threaded_writes_processed "
     "reply_buffer_shrinks reply_buffer_expands"
 )
@@ -138,7 +137,7 @@ def clients(engine: "Engine") -> Fields:
         "client_recent_max_input_buffer": buffers.largest_input,
         "client_recent_max_output_buffer": buffers.largest_output,
         "blocked_clients": len(engine.waits.parked),
-        "tracking_clients": 0,
+        "tracking_clients": len(engine.tracking.clients),
         "clients_in_timeout_table": len(
             [parked for parked in engine.waits.parked.values() if parked.wait.deadline > 0]
         ),
@@ -240,6 +239,10 @@ def stats(engine: "Engine") -> Fields:
         "keyspace_hits": changes.hits,
         "keyspace_misses": changes.misses,
         "total_error_replies": engine.counters.error_replies,
+        "evicted_clients": engine.counters.evicted_clients,
+        "tracking_total_keys": len(engine.tracking.table),
+        "tracking_total_items": engine.tracking.table.items,
+        "tracking_total_prefixes": len(engine.tracking.prefixes),
         "client_query_buffer_limit_disconnections": engine.counters.query_limit_disconnections,
         "client_output_buffer_limit_disconnections": engine.counters.output_limit_disconnections,
         "eventloop_cycles": engine.counters.cycles,

@@ -53,6 +53,10 @@ class Subscriptions:
             return len(self.shard_channels)
         return len(self.channels) + len(self.patterns)
 
+    def total(self) -> int:
+        """How many names of all kinds."""
+        return len(self.channels) + len(self.patterns) + len(self.shard_channels)
+
     def is_empty(self) -> bool:
         """Whether the client listens to nothing."""
         return not (self.channels or self.patterns or self.shard_channels)

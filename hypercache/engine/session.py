@@ -17,6 +17,7 @@ from hypercache.protocol.parser import RequestParser
 from hypercache.protocol.writer import encode
 
 if TYPE_CHECKING:
+    from hypercache.engine.client_eviction import Account
     from hypercache.engine.delivery import OutputLimit
     from hypercache.engine.engine import Engine
 
@@ -86,6 +87,8 @@ class Session(Context):
         # When the output grew beyond the soft limit, 0 when it is below.
         self.soft_limit_since: i64 = 0
         self.descriptor = -1
+        # Its memory, while that of all clients is limited (see `ClientEviction`).
+        self.account: Account | None = None
 
     def receive(self, data: bytes) -> None:
         """Execute every complete request in the bytes received so far."""
@@ -117,6 +120,8 @@ class Session(Context):
                 engine.serve(self, args)
                 if writer.size > 1048576:
                     self.collect()
+                    if engine.delivery.eviction.due:
+                        engine.delivery.eviction.evict()
         except ProtocolError as error:
             engine.protocol_error(self, error.text)
         except Exception as failure:  # noqa: BLE001 - must not take other clients down
@@ -146,6 +151,8 @@ class Session(Context):
             engine.counters.query_limit_disconnections += 1
             engine.reporter.report("warning", "client_query_buffer_limit", {"client": self.address})
             engine.delivery.kill(self)
+        if self.account is not None:
+            engine.delivery.eviction.update(self, self.account)
 
     def collect(self) -> None:
         """Take over what the engine has written for this client so far."""
@@ -159,6 +166,8 @@ class Session(Context):
                 engine.delivery.outgoing.append(self)
             if self.limit is not None:
                 engine.delivery.bound_output(self, self.limit)
+            if self.account is not None:
+                engine.delivery.eviction.update(self, self.account)
 
     def push(self, value: object) -> None:
         """Send a value that is no reply to a request (a message, or a parked reply).
@@ -180,6 +189,8 @@ class Session(Context):
             delivery.outgoing.append(self)
         if self.limit is not None:
             delivery.bound_output(self, self.limit)
+        if self.account is not None:
+            delivery.eviction.update(self, self.account)
 
     def take(self) -> list[bytes]:
         """The chunks ready to be sent, which become the transport's."""
@@ -197,6 +208,8 @@ class Session(Context):
         self.bytes_out += count
         self.engine.counters.writes += 1
         self.engine.counters.bytes_out += count
+        if self.account is not None:
+            self.engine.delivery.eviction.update(self, self.account)
 
     def set_version(self, version: int) -> None:
         """Speak RESP2 or RESP3 from the reply to this very request on."""

@@ -10,9 +10,15 @@
     ~> KEYS *
     1) "k"
 
+    3>> BLPOP list 0
+    3<
+    1) "list"
+    2) "element"
+
 A section begins with ``#`` and its title and starts with no data. ``2>`` is a second client,
-``~`` sorts an array that has no order of its own. A client whose name begins with ``resp3``
-speaks RESP3. Arguments are those of inline commands.
+``~`` sorts an array that has no order of its own. ``>>`` does not wait for the reply; ``<``
+waits for what a client gets next, be it a reply or a message. A client whose name begins with
+``resp3`` speaks RESP3. Arguments are those of inline commands.
 """
 
 import re
@@ -21,27 +27,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from hypercache.testing.resp import ReplyError
+from hypercache.testing.resp import Push, ReplyError
 
-#: Sends a command as a client of that name and returns the decoded reply.
-Send: TypeAlias = Callable[[str, list[bytes]], object]
+#: Sends a command as a client of that name.
+Send: TypeAlias = Callable[[str, list[bytes]], None]
+#: Returns what the client of that name gets next, decoded.
+Receive: TypeAlias = Callable[[str], object]
 
 #: What begins the name of a client that speaks RESP3.
 RESP3: Final = "resp3"
 
-_REQUEST = re.compile(r"(~?)(\w*)> (.*)")
+_REQUEST = re.compile(r"(~?)(\w*)(>>?) (.*)")
+_WAIT = re.compile(r"(\w*)<")
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @dataclass
 class Step:
-    """One request, as written, and the lines of its reply."""
+    """One request, as written, and the lines of its reply; or with no arguments only those."""
 
     line: str
     client: str
     arguments: list[bytes]
-    sorted: bool
+    sorted: bool = False
+    waits: bool = True
     expected: list[str] = field(default_factory=list)
 
 
@@ -56,11 +66,16 @@ class Section:
     def __str__(self) -> str:
         return f"{self.file}: {self.title}"
 
-    def play(self, send: Send) -> str:
+    def play(self, send: Send, receive: Receive) -> str:
         """The section as it goes with this server."""
         lines = [f"# {self.title}"]
         for step in self.steps:
-            reply = send(step.client, step.arguments)
+            if step.arguments:
+                send(step.client, step.arguments)
+            if not step.waits:
+                lines.append(step.line)
+                continue
+            reply = receive(step.client)
             if step.sorted and isinstance(reply, list):
                 reply = sorted(reply, key=repr)
             lines += [step.line, *render(reply)]
@@ -79,11 +94,15 @@ def load(path: Path) -> list[Section]:
     sections: list[Section] = []
     for line in path.read_text("utf-8").splitlines():
         request = _REQUEST.fullmatch(line)
+        waiting = _WAIT.fullmatch(line)
         if line.startswith("# "):
             sections.append(Section(path.stem, line[2:]))
         elif request is not None:
-            order, client, words = request.groups()
-            sections[-1].steps.append(Step(line, client, split(words), order == "~"))
+            order, client, mark, words = request.groups()
+            step = Step(line, client, split(words), order == "~", mark == ">")
+            sections[-1].steps.append(step)
+        elif waiting is not None:
+            sections[-1].steps.append(Step(line, waiting.group(1), []))
         elif line:
             sections[-1].steps[-1].expected.append(line)
     return sections
@@ -117,6 +136,8 @@ def render(reply: object) -> list[str]:
         return [f"(double) {reply!r}"]
     if isinstance(reply, list):
         return _numbered([render(item) for item in reply], ")") or ["(empty array)"]
+    if isinstance(reply, Push):
+        return _numbered([render(item) for item in reply.items], "!")
     if isinstance(reply, frozenset):
         return _numbered(sorted(render(item) for item in reply), "~") or ["(empty set)"]
     if isinstance(reply, dict):

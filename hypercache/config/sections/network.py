@@ -96,8 +96,7 @@ class LimitsSettings:
         MemoryOrPercent(),
         0,
         "Memory of all clients' buffers together, in bytes or as a part of maxmemory.",
-        effect="later",
     )
     tracking_table_max_keys: int = integer(
-        1_000_000, 0, LONG_MAX, "Keys remembered for client-side caching.", effect="later"
+        1_000_000, 0, LONG_MAX, "Keys remembered for client-side caching; 0 is no limit."
     )

@@ -137,7 +137,7 @@ def test_list_shows_requests_and_replies_that_wait() -> None:
     fields = described(harness.command("CLIENT", "LIST"))[1]
     assert (fields["omem"], fields["events"]) == ("1000", "rw")
     assert 0 < int(fields["qbuf"]) <= 18
-    assert int(fields["tot-mem"]) == 1000 + int(fields["qbuf"])
+    assert int(fields["tot-mem"]) > 1000 + int(fields["qbuf"])
 
 
 def test_list_by_id_and_by_type() -> None:

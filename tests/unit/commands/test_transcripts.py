@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
+from hypercache.testing.engine import EngineHarness, HarnessClient
+from hypercache.testing.resp import encode
 from tests.support.transcripts import RESP3, Section, load
 
 SECTIONS = [
@@ -18,13 +19,22 @@ SECTIONS = [
 def test_transcript(harness: EngineHarness, section: Section) -> None:
     clients: dict[str, HarnessClient] = {"": harness.first}
 
-    def send(name: str, arguments: list[bytes]) -> object:
+    received: dict[str, list[object]] = {"": []}
+
+    def send(name: str, arguments: list[bytes]) -> None:
         if name not in clients:
             clients[name] = harness.client(3 if name.startswith(RESP3) else 2)
-        reply = clients[name].command(*arguments)
-        if reply is NOTHING:
-            harness.advance(1000)
-            (reply,) = clients[name].replies()
-        return reply
+            clients[name].received()
+            received[name] = []
+        clients[name].send(encode(*arguments))
 
-    assert section.play(send) == section.written()
+    def receive(name: str) -> object:
+        received[name] += clients[name].replies()
+        if not received[name]:
+            harness.advance(1000)
+            received[name] += clients[name].replies()
+        return received[name].pop(0)
+
+    assert section.play(send, receive) == section.written()
+    for name, client in clients.items():
+        assert received[name] + client.replies() == []
