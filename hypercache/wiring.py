@@ -60,18 +60,6 @@ def doors(server: "Server") -> None:
     server.reactor.timeout = server.settings.timeout
 
 
-def password(server: "Server") -> None:
-    """The default user's password."""
-    server.engine.acl.set_password(server.settings.requirepass)
-
-
-def access(server: "Server") -> None:
-    """What new users may listen to, and how many refusals are remembered."""
-    acl = server.engine.acl
-    acl.rules.all_channels = server.settings.acl_pubsub_default == "allchannels"
-    acl.log.limit = server.settings.acllog_max_len
-
-
 def users(server: "Server") -> Start:
     """The users of the configuration or of the ACL file; raises `AclFileError`."""
     settings = server.settings
@@ -189,12 +177,10 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("proto-max-bulk-len",), max_bulk),
     (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), slow),
     (("latency-tracking",), latency),
-    (("busy-reply-threshold",), busy_scripts),
     (("hot-keys-sampling", "big-keys-tracked"), key_statistics),
+    (("busy-reply-threshold",), busy_scripts),
     (("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors),
     (("client-query-buffer-limit",), query_limit),
-    (("requirepass",), password),
-    (("acl-pubsub-default", "acllog-max-len"), access),
     (("maxmemory",), memory),
     (("maxmemory-clients", "maxmemory"), client_memory),
     (("tracking-table-max-keys",), tracking),
@@ -209,6 +195,7 @@ def wire(server: "Server") -> None:
     settings = server.settings
     server.engine.protected_commands["DEBUG"] = settings.enable_debug_command
     server.engine.protected_commands["MODULE"] = settings.enable_module_command
+    server.engine.acl.follow(server.configuration)
     for names, apply in WIRES:
         server.configuration.subscribe_any(names, partial(apply, server))
         apply(server)

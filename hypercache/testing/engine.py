@@ -141,6 +141,7 @@ class EngineHarness:
             Chance(seed),
             self.recorder,
         )
+        self.engine.acl.follow(self.engine.configuration)
         self.first = self.client()
 
     @property

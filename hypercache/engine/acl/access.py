@@ -13,6 +13,7 @@ from hypercache.engine.description import describe_client
 from hypercache.reply import ErrorReply, quotable
 
 if TYPE_CHECKING:
+    from hypercache.config import Configuration
     from hypercache.engine.acl.file import Store
     from hypercache.engine.context import Context
     from hypercache.engine.engine import Engine
@@ -190,6 +191,22 @@ class AccessControl:
                 continue
             session.set_user(self.default, False)
             self.close(session)
+
+    def follow(self, configuration: "Configuration") -> None:
+        """Do as the settings say, now and whenever they change."""
+        settings = configuration.settings
+
+        def limits() -> None:
+            self.rules.all_channels = settings.acl_pubsub_default == "allchannels"
+            self.log.limit = settings.acllog_max_len
+
+        def password() -> None:
+            self.set_password(settings.requirepass)
+
+        configuration.subscribe_any(("acl-pubsub-default", "acllog-max-len"), limits)
+        configuration.subscribe_any(("requirepass",), password)
+        limits()
+        password()
 
     def set_password(self, password: str) -> None:
         """requirepass has changed: the one password of the default user, or none if empty."""
