@@ -45,6 +45,11 @@ def limits(server: "Server") -> None:
         server.engine.delivery.limit(name, limit.hard, limit.soft, limit.seconds)
 
 
+def events(server: "Server") -> None:
+    """Which changes of keys are published."""
+    server.engine.pubsub.notifications.set_classes(server.settings.notify_keyspace_events)
+
+
 def slow(server: "Server") -> None:
     """From when on a command is slow."""
     monitored = server.settings.latency_monitor_threshold * 1000
@@ -174,6 +179,7 @@ def listen(server: "Server") -> None:
 #: What is applied at the start and whenever one of the settings has changed.
 WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("client-output-buffer-limit",), limits),
+    (("notify-keyspace-events",), events),
     (("proto-max-bulk-len",), max_bulk),
     (("slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold"), slow),
     (("latency-tracking",), latency),

@@ -46,7 +46,7 @@ def encoding_of(entry: Entry) -> str:
     summary="Name the way in which a value is kept.",
 )
 def object_encoding(context: Context, args: list[bytes]) -> Reply:
-    entry = context.db.look(args[2])
+    entry = context.db.inspect(args[2])
     return None if entry is None else encoding_of(entry).encode()
 
 
@@ -63,7 +63,7 @@ def object_encoding(context: Context, args: list[bytes]) -> Reply:
 )
 def object_freq(context: Context, args: list[bytes]) -> Reply:
     """No policy counts accesses yet: entries keep the time of the last one."""
-    if context.db.look(args[2]) is None:
+    if context.db.inspect(args[2]) is None:
         return None
     raise ErrorReply(_NOT_TRACKED)
 
@@ -81,7 +81,7 @@ def object_freq(context: Context, args: list[bytes]) -> Reply:
 )
 def object_idletime(context: Context, args: list[bytes]) -> Reply:
     """0 on a backend that keeps no access times."""
-    entry = context.db.look(args[2])
+    entry = context.db.inspect(args[2])
     if entry is None:
         return None
     if not context.engine.backend.keeps_access:
@@ -101,7 +101,7 @@ def object_idletime(context: Context, args: list[bytes]) -> Reply:
     summary="Return the number of references to a value, as Redis counts them.",
 )
 def object_refcount(context: Context, args: list[bytes]) -> Reply:
-    entry = context.db.look(args[2])
+    entry = context.db.inspect(args[2])
     if entry is None:
         return None
     value = entry.value

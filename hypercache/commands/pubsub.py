@@ -1,5 +1,6 @@
 """Publish and subscribe: messages to whoever listens now; nothing is kept."""
 
+from hypercache.commands.arguments import misused
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.pubsub import CHANNELS, PATTERNS, SHARD_CHANNELS
@@ -157,6 +158,8 @@ def pubsub_shardchannels(context: Context, args: list[bytes]) -> Reply:
 
 def heard(context: Context, kind: int, args: list[bytes]) -> Reply:
     """The names that anybody listens to and that match."""
+    if len(args) > 3:
+        raise misused(args)
     names = context.engine.pubsub.of(kind)
     if len(args) == 2:
         return list(names)

@@ -125,7 +125,7 @@ class _ClaimOptions:
 
 def _edit(context: Context, args: list[bytes]) -> tuple[StreamValue, StreamGroup]:
     """The stream and the group whose entries are claimed."""
-    stream = cast(StreamValue | None, context.db.edit(args[1], STREAM, DELIVERED))
+    stream = cast(StreamValue | None, context.db.edit_read(args[1], STREAM, DELIVERED))
     group = None if stream is None else stream.group(args[2])
     if stream is None or group is None:
         raise no_group(args[1], args[2])

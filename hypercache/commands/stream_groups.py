@@ -214,7 +214,7 @@ def xgroup_delconsumer(context: Context, args: list[bytes]) -> Reply:
     summary="Acknowledge entries: they are pending in the group no longer.",
 )
 def xack(context: Context, args: list[bytes]) -> Reply:
-    stream = cast(StreamValue | None, context.db.edit(args[1], STREAM, DELIVERED))
+    stream = cast(StreamValue | None, context.db.edit_read(args[1], STREAM, DELIVERED))
     group = None if stream is None else stream.group(args[2])
     if group is None:
         return 0

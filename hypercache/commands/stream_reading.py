@@ -155,7 +155,7 @@ class GroupReader:
         self.consumer = options.consumer
         self.no_ack = options.no_ack
         self.count = options.count
-        stream = cast(StreamValue | None, context.db.edit(key, STREAM, DELIVERED))
+        stream = cast(StreamValue | None, context.db.edit_read(key, STREAM, DELIVERED))
         group = None if stream is None else stream.group(self.name)
         if stream is None or group is None:
             raise _no_group(key, self.name)

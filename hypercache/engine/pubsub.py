@@ -10,6 +10,7 @@ is all there is to them. Source: Redis' pubsub.c.
 
 from typing import TYPE_CHECKING, Final
 
+from hypercache.engine.notifications import Notifications
 from hypercache.keyspace.glob import matches
 from hypercache.protocol.writer import ReplyWriter
 from hypercache.reply import NO_REPLY, Push, Pushes
@@ -74,6 +75,7 @@ class PubSub:
         self.channels: dict[bytes, Audience] = {}
         self.patterns: dict[bytes, Audience] = {}
         self.shard_channels: dict[bytes, Audience] = {}
+        self.notifications = Notifications(engine)
         self._writer = ReplyWriter()
 
     def of(self, kind: int) -> dict[bytes, Audience]:
@@ -181,10 +183,6 @@ class PubSub:
         if audience is None:
             return 0
         return self._send(audience, Push([b"smessage", channel, message]))
-
-    def is_heard(self, channel: bytes) -> bool:
-        """Whether a message might reach anybody; cheap when nobody listens to anything."""
-        return bool(self.patterns) or channel in self.channels
 
     def _send(self, audience: Audience, message: Push) -> int:
         """Give a message to everybody in an audience; how many they are."""

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class ChangeObserver:
-    """Sees the keys that each command touched: notifications, tracking, filters."""
+    """Sees the keys that each command touched: notifications, tracking, filters.
+
+    Among them may be keys that have not changed: see `Event.watched`.
+    """
 
     def changed(self, touches: list[Touch]) -> None:
         """Called after the command; must neither block nor change data."""

@@ -21,17 +21,21 @@ ZSET_CLASS: Final = "z"
 STREAM_CLASS: Final = "t"
 EXPIRED_CLASS: Final = "x"
 EVICTED_CLASS: Final = "e"
+NEW_CLASS: Final = "n"
+KEY_MISS_CLASS: Final = "m"
 
 
 class Event:
     """A kind of change: the name that notifications carry, and the class it belongs to.
 
-    ``watched``: it breaks WATCH. ``awaited``: clients that wait for the key look at it. What
-    happens to a stream's groups does neither in Redis.
+    ``watched``: it breaks WATCH, and what was read of the key is no longer true. ``awaited``:
+    clients that wait for the key look at it. What happens to a stream's groups is neither in
+    Redis, and `NEW` and `KEY_MISS` are no changes at all. ``word`` is the name as it is sent.
     """
 
     def __init__(self, name: str, kind: str, watched: bool = True, awaited: bool = True) -> None:
         self.name = name
+        self.word = name.encode()
         self.kind = kind
         self.watched = watched
         self.awaited = awaited
@@ -107,6 +111,10 @@ EXPIRED: Final = Event("expired", EXPIRED_CLASS)
 EVICTED: Final = Event("evicted", EVICTED_CLASS)
 FLUSH: Final = Event("flush", GENERIC)
 SWAP: Final = Event("swap", GENERIC)
+# Followed by what made the key.
+NEW: Final = Event("new", NEW_CLASS, False, False)
+# A command has looked for a key in vain.
+KEY_MISS: Final = Event("keymiss", KEY_MISS_CLASS, False, False)
 
 
 @mypyc_attr(acyclic=True)
@@ -138,12 +146,23 @@ class Effect:
 
 @mypyc_attr(acyclic=True, free_list_len=1)  # most commands edit one value: one object serves all
 class Edit:
-    """A value handed out to be changed in place, and how it was then; ``fresh``: just made.
+    """A value handed out to be changed in place, and how it was then.
 
-    ``second`` is another event that follows the first (XADD that trims), None for none.
+    ``fresh``: just made; ``is_new``: under a key that was not there, and somebody wants to
+    know. ``second`` is another event that follows the first (XADD that trims), None for none.
     """
 
-    __slots__ = ("changes", "database", "event", "fresh", "key", "memory", "second", "value")
+    __slots__ = (
+        "changes",
+        "database",
+        "event",
+        "fresh",
+        "is_new",
+        "key",
+        "memory",
+        "second",
+        "value",
+    )
 
     def __init__(self, database: int, key: bytes, value: Value, event: Event, fresh: bool) -> None:
         self.database = database
@@ -152,6 +171,7 @@ class Edit:
         self.event = event
         self.second: Event | None = None
         self.fresh = fresh
+        self.is_new = False
         self.changes: i64 = value.changes
         self.memory: i64 = value.memory()
 
@@ -181,7 +201,8 @@ class Changes:
     ``access`` the access clock for idle times, in seconds. ``dirty`` counts
     changes, ``settled`` how many of them the engine has settled. ``observed`` tells
     whether anybody reads ``touched``, ``journalled`` whether anybody reads ``effects``:
-    when nobody does, a change costs one addition.
+    when nobody does, a change costs one addition. ``tells_new`` and ``tells_misses``: the
+    events `NEW` and `KEY_MISS` are wanted too.
     """
 
     def __init__(self) -> None:
@@ -196,6 +217,8 @@ class Changes:
         self.expired: i64 = 0
         self.expired_fields: i64 = 0
         self.observed = False
+        self.tells_new = False
+        self.tells_misses = False
         self.journalled = False
         self.rewritten = False
         self.touched: list[Touch] = []
@@ -213,6 +236,12 @@ class Changes:
         """Name one more event of a change that is counted already (SET EX: set, expire)."""
         if self.observed:
             self.touched.append(Touch(database, key, event))
+
+    def missed(self, database: int, key: bytes) -> None:
+        """Count a key that was looked for in vain."""
+        self.misses += 1
+        if self.tells_misses:
+            self.touched.append(Touch(database, key, KEY_MISS))
 
     def follow(self, value: Value, event: Event) -> None:
         """Name one more event of a value that is being edited, to come after the first."""

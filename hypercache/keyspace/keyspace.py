@@ -27,6 +27,7 @@ from hypercache.keyspace.changes import (
     EXPIRE,
     EXPIRED,
     FLUSH,
+    NEW,
     PERSIST,
     Changes,
     Edit,
@@ -83,14 +84,14 @@ class Keyspace:
         changes = self.changes
         entry = self.store.find(key)
         if entry is None:
-            changes.misses += 1
+            changes.missed(self.index, key)
             return None
         if entry.expire != NO_EXPIRE and entry.expire < changes.now:
             self._expire(key)
-            changes.misses += 1
+            changes.missed(self.index, key)
             return None
         if self.fielded and self._is_emptied(key, entry):
-            changes.misses += 1
+            changes.missed(self.index, key)
             return None
         changes.hits += 1
         if not changes.keep_access:
@@ -99,6 +100,15 @@ class Keyspace:
 
     def look(self, key: bytes) -> Entry | None:
         """Like `view_any`, but no access that OBJECT IDLETIME would show (EXISTS, TTL, TYPE)."""
+        entry = self.find(key)
+        if entry is None:
+            self.changes.missed(self.index, key)
+        else:
+            self.changes.hits += 1
+        return entry
+
+    def inspect(self, key: bytes) -> Entry | None:
+        """Like `look`, but no event tells of a miss (OBJECT)."""
         entry = self.find(key)
         if entry is None:
             self.changes.misses += 1
@@ -164,8 +174,9 @@ class Keyspace:
     def set(self, key: bytes, value: bytes, expire: i64, event: Event) -> None:
         """Store a string, replacing a value of any kind and its deadline."""
         changes = self.changes
-        if changes.observed:
-            self.find(key)  # so that a key that is due counts as expired, not as overwritten
+        # If observed, a key that is due counts as expired, not as overwritten.
+        if changes.observed and self.find(key) is None and changes.tells_new:
+            changes.touched.append(Touch(self.index, key, NEW))
         if changes.hooks:
             self._before(key)
         entry = self.store.put(key, value, expire)
@@ -181,6 +192,11 @@ class Keyspace:
         after the command.
         """
         entry = self.find(key)
+        return None if entry is None else self._edit(key, entry, self._typed(entry, kind), event)
+
+    def edit_read(self, key: bytes, kind: int, event: Event) -> Value | None:
+        """Like `edit`, for what Redis counts as reading the key (XREADGROUP, XACK, XCLAIM)."""
+        entry = self.look(key)
         return None if entry is None else self._edit(key, entry, self._typed(entry, kind), event)
 
     def _edit(self, key: bytes, entry: Entry, value: Value, event: Event) -> Value:
@@ -207,13 +223,16 @@ class Keyspace:
         Like one of `make` it is removed again when it is left empty: then `delete` is what
         the command wants instead.
         """
-        if self.changes.observed:
-            self.find(key)  # so that a key that is due counts as expired, not as overwritten
-        if self.changes.hooks:
+        changes = self.changes
+        # If observed, a key that is due counts as expired, not as overwritten.
+        is_new = changes.observed and self.find(key) is None
+        if changes.hooks:
             self._before(key)
         entry = self.store.create(key, kind)
-        entry.access = self.changes.access
-        return self._edited(key, cast(Value, entry.value), event, True)
+        entry.access = changes.access
+        value = self._edited(key, cast(Value, entry.value), event, True)
+        changes.edits[-1].is_new = is_new and changes.tells_new
+        return value
 
     def edit_string(self, key: bytes, event: Event) -> StringValue:
         """The string under a key as a value that is edited in place; made when there is none."""
@@ -268,6 +287,8 @@ class Keyspace:
 
     def _tell(self, edit: Edit) -> None:
         """Write down the events of a change."""
+        if edit.is_new:
+            self.changes.touched.append(Touch(self.index, edit.key, NEW))
         if edit.event is not DELIVERED:
             self.changes.touched.append(Touch(self.index, edit.key, edit.event))
         if edit.second is not None:
@@ -303,7 +324,7 @@ class Keyspace:
         """Move a live key, replacing ``new_key``; one change that touches both."""
         changes = self.changes
         if changes.observed:
-            target.find(new_key)
+            target._make_way(new_key)
         if changes.hooks:
             self._before(key)
             target._before(new_key)
@@ -315,7 +336,7 @@ class Keyspace:
     def copy(self, key: bytes, target: "Keyspace", new_key: bytes, event: Event) -> None:
         """Copy a live key, replacing ``new_key``."""
         if self.changes.observed:
-            target.find(new_key)
+            target._make_way(new_key)
         if self.changes.hooks:
             target._before(new_key)
         self.store.copy(key, target.store, new_key)
@@ -324,6 +345,12 @@ class Keyspace:
         assert twin is not None
         twin.access = self.changes.access
         self.changes.touch(target.index, new_key, event)
+
+    def _make_way(self, key: bytes) -> None:
+        """Like `_prepare` for a key that comes as a whole: another one under it goes first."""
+        self.find(key)
+        if self.changes.tells_new:
+            self.changes.touched.append(Touch(self.index, key, NEW))
 
     def flush(self) -> int:
         """Remove every key; how many there were."""

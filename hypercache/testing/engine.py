@@ -142,6 +142,7 @@ class EngineHarness:
             self.recorder,
         )
         self.engine.acl.follow(self.engine.configuration)
+        self.engine.configuration.subscribe_any(("notify-keyspace-events",), self._set_events)
         self.first = self.client()
 
     @property
@@ -181,6 +182,11 @@ class EngineHarness:
         self.engine.end_round()
         if self.recorder.crashes:
             raise self.recorder.crashes.pop()
+
+    def _set_events(self) -> None:
+        """CONFIG SET notify-keyspace-events."""
+        settings = self.engine.configuration.settings
+        self.engine.pubsub.notifications.set_classes(settings.notify_keyspace_events)
 
     def close(self) -> None:
         """Close the engine and its backend."""

@@ -19,6 +19,16 @@ A section begins with ``#`` and its title and starts with no data. ``2>`` is a s
 ``~`` sorts an array that has no order of its own. ``>>`` does not wait for the reply; ``<``
 waits for what a client gets next, be it a reply or a message. A client whose name begins with
 ``resp3`` speaks RESP3. Arguments are those of inline commands.
+
+    sub> SUBSCRIBE news
+    [array] "subscribe" "news" (integer) 1
+    > PUBLISH news hello
+    (integer) 1
+    sub> ?
+    [array] "message" "news" "hello"
+
+A client whose name begins with ``sub`` or ``resp3sub`` is shown all that has come to it, each
+message in a line; ``?`` asks for that alone.
 """
 
 import re
@@ -36,6 +46,12 @@ Receive: TypeAlias = Callable[[str], object]
 
 #: What begins the name of a client that speaks RESP3.
 RESP3: Final = "resp3"
+
+#: What begins the name of a client that is shown all, perhaps behind `RESP3`.
+LISTENER: Final = "sub"
+#: The request by which it sends nothing, and what tells it then that all has come.
+NOTHING: Final = [b"?"]
+MARK: Final = b"that is all"
 
 _REQUEST = re.compile(r"(~?)(\w*)(>>?) (.*)")
 _WAIT = re.compile(r"(\w*)<")
@@ -56,6 +72,13 @@ class Step:
 
 
 @dataclass
+class Frames:
+    """All that has come to a listener."""
+
+    items: list[object]
+
+
+@dataclass
 class Section:
     """A session from no data on; ``file`` is the name of its transcript."""
 
@@ -70,6 +93,9 @@ class Section:
         """The section as it goes with this server."""
         lines = [f"# {self.title}"]
         for step in self.steps:
+            if step.client.removeprefix(RESP3).startswith(LISTENER):
+                lines += [step.line, *render(listen(step, send, receive))]
+                continue
             if step.arguments:
                 send(step.client, step.arguments)
             if not step.waits:
@@ -87,6 +113,17 @@ class Section:
         for step in self.steps:
             lines += [step.line, *step.expected]
         return "\n".join(lines)
+
+
+def listen(step: Step, send: Send, receive: Receive) -> Frames:
+    """Send a listener's request, and take all that comes."""
+    if step.arguments != NOTHING:
+        send(step.client, step.arguments)
+    send(step.client, [b"PING", MARK])
+    frames = []
+    while (frame := receive(step.client)) not in (MARK, [b"pong", MARK]):
+        frames.append(frame)
+    return Frames(frames)
 
 
 def load(path: Path) -> list[Section]:
@@ -122,6 +159,8 @@ def split(text: str) -> list[bytes]:
 
 def render(reply: object) -> list[str]:
     """The lines in which redis-cli shows a decoded reply; a set or a map of RESP3 is sorted."""
+    if isinstance(reply, Frames):
+        return [line for frame in reply.items for line in _frame(frame)]
     if reply is None:
         return ["(nil)"]
     if isinstance(reply, bool):
@@ -145,6 +184,15 @@ def render(reply: object) -> list[str]:
         lines = [[f"{key[-1]} => {first}", *rest] for key, (first, *rest) in pairs]
         return _numbered(lines, "#") or ["(empty hash)"]
     return [str(reply)]
+
+
+def _frame(frame: object) -> list[str]:
+    """What a listener got at once: a message in one line, or any other reply."""
+    if isinstance(frame, Push):
+        return [f"[push] {' '.join(line for item in frame.items for line in render(item))}"]
+    if isinstance(frame, list):
+        return [f"[array] {' '.join(line for item in frame for line in render(item))}"]
+    return render(frame)
 
 
 def _numbered(items: list[list[str]], mark: str) -> list[str]:

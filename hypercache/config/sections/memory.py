@@ -71,7 +71,7 @@ class KeyspaceSettings:
         effect="ignored",
     )
     notify_keyspace_events: str = setting(
-        EventClasses(), "", "Which changes of keys are published to subscribers.", effect="later"
+        EventClasses(), "", "Which changes of keys are published to subscribers."
     )
 
 
