@@ -129,7 +129,16 @@ class Server:
         self.engine.waits.timers_changed = self._wake_timekeeper
         wire(self)
         try:
-            self._users = users(self)
+            self.users = users(self)
+        except AclFileError as error:
+            raise StartError(str(error)) from error
+        if not plugins:
+            self._finish_users()
+
+    def _finish_users(self) -> None:
+        """All commands are there: users whose rules are about others are a mistake."""
+        try:
+            self.users.finish()
         except AclFileError as error:
             raise StartError(str(error)) from error
 
@@ -199,11 +208,8 @@ class Server:
             self.engine.set_loading(True)
             with self._starting:
                 await self.supervisor.start(nursery)
+            self._finish_users()
             self.engine.set_loading(False)
-        try:
-            self._users.finish()
-        except AclFileError as error:
-            raise StartError(str(error)) from error
         nursery.start_soon(self._tick)
 
     def _announce(self) -> None:
