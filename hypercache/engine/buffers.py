@@ -18,10 +18,11 @@ def client_memory(session: Session) -> i64:
     """Bytes that a client takes, and all that is kept for it.
 
     That is requests not yet executed or queued by MULTI, replies not yet sent, watched keys,
-    subscriptions, and prefixes that it tracks.
+    subscriptions, and prefixes that it tracks. An argument counts as soon as it is announced.
     """
-    pending: i64 = session.parser.buffered()
-    memory: i64 = _CLIENT + pending + session.output_bytes + session.queue_bytes
+    parser = session.parser
+    memory: i64 = _CLIENT + parser.buffered() + parser.announced()
+    memory += session.output_bytes + session.queue_bytes
     if session.watched:
         memory += _WATCH * len(session.watched)
     subscriptions = session.subscriptions

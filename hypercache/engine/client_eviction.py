@@ -118,7 +118,6 @@ class ClientEviction:
         fields: dict[str, object] = {"client": session.address, "id": session.id}
         if account is not None:
             fields["bytes"] = int(account.memory)
-        self.leave(session)
         self.engine.counters.evicted_clients += 1
         self.engine.delivery.drop(session)
         self.engine.reporter.report("warning", "client_evicted", fields)

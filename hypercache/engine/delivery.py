@@ -48,6 +48,7 @@ class Delivery:
     def kill(self, session: Session) -> None:
         """Close a client's connection at the end of this round, without waiting for it."""
         session.closing = True
+        self.eviction.leave(session)
         self.doomed.append(session)
 
     def drop(self, session: Session) -> None:
@@ -56,6 +57,7 @@ class Delivery:
         What it was told in the round is not true any more.
         """
         session.closing = True
+        self.eviction.leave(session)
         self.dropped.append(session)
 
     def drop_held(self, passed: i64) -> None:

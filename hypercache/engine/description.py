@@ -13,10 +13,14 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
     now = engine.time
     memory = unsent = chunks = 0
     buffered = request_size(args)
+    announced = 0
+    arguments = sum(map(len, args))
     descriptor = -1
     if isinstance(context, Session):
         descriptor = context.descriptor
-        buffered += context.parser.buffered()
+        buffered += int(context.parser.unparsed())
+        announced = int(context.parser.announced())
+        arguments += int(context.parser.parsed())
         unsent = context.output_bytes
         chunks = len(context.output) + sum(len(held.chunks) for held in context.held)
         memory = client_memory(context)
@@ -31,7 +35,7 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
         f" db={context.db.index} sub={len(subscriptions.channels)}"
         f" psub={len(subscriptions.patterns)} ssub={len(subscriptions.shard_channels)}"
         f" multi={-1 if context.queue is None else len(context.queue)}"
-        f" qbuf={buffered} qbuf-free=0 argv-mem={sum(map(len, args))}"
+        f" qbuf={buffered} qbuf-free={announced} argv-mem={arguments}"
         f" multi-mem={queued} rbs=0 rbp=0 obl=0 oll={chunks} omem={unsent}"
         f" tot-mem={memory + request_size(args)} events={'rw' if unsent else 'r'}"
         f" cmd={'NULL' if command is None else text(command.name)} user={text(context.user.name)}"

@@ -27,6 +27,7 @@ from hypercache.engine.guards import (
     READONLY_BIT,
     REPLICAS_BIT,
     STALE_BIT,
+    TRACKING_BIT,
 )
 from hypercache.engine.session import Session
 from hypercache.engine.waiting import Wait
@@ -91,6 +92,9 @@ class Script(Context):
         self.address = caller.address
         self.name = caller.name
         self.in_exec = True
+        # What it reads, its caller has read.
+        self.tracker = caller.tracker
+        self.armed = caller.armed & TRACKING_BIT
         self.script_name = name
         self.is_eval = is_eval
         self.read_only = read_only or (flags & COMPATIBLE == 0 and flags & NO_WRITES != 0)
@@ -130,7 +134,7 @@ class Script(Context):
             self.wrote = True
         self.last_command = command
         kept = len(engine.changes.effects)
-        reply = engine.call(self, command, args)
+        reply = engine.tracking.perform(self, command, args)
         if self.repl == 0:
             del engine.changes.effects[kept:]
         if engine.units.spoiled:

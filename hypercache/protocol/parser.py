@@ -159,11 +159,27 @@ class RequestParser:
 
     def buffered(self) -> int:
         """How many bytes are held of requests that are not complete or not taken yet."""
-        total: i64 = len(self._data) - self._at + self._held + self._taken
+        return self.unparsed() + self._taken
+
+    def unparsed(self) -> i64:
+        """How many of these are not part of an argument that is complete."""
+        total: i64 = len(self._data) - self._at + self._held
         if self._queue is not None:
             for chunk in self._queue:
                 total += len(chunk)
         return total
+
+    def parsed(self) -> i64:
+        """The bytes of the complete arguments of a request that is not complete."""
+        total: i64 = 0
+        if self._arguments is not None:
+            for argument in self._arguments:
+                total += len(argument)
+        return total
+
+    def announced(self) -> i64:
+        """How many bytes are yet to come of the argument that is being received."""
+        return self._missing if self._pieces is not None else 0
 
     def _starve(self) -> list[bytes] | None:
         """All of this chunk is used: goes on with what was fed meanwhile, if anything."""
