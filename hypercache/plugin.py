@@ -131,6 +131,12 @@ class PluginHost(Protocol):
         Raises `GrammarError` when a name is taken; then none is registered.
         """
 
+    def declare_scripts(self, declared: Mapping[bytes, Callable[[list[bytes]], int]]) -> None:
+        """Tell what calls of some commands declare of the script that they run.
+
+        By the command's name, from its arguments: flags of `hypercache.engine.scripts`.
+        """
+
     def add_information(self, section: str, fields: Callable[[], Mapping[str, object]]) -> None:
         """Show a section in INFO; fields for a section of the core are shown inside it.
 

@@ -61,7 +61,7 @@ class Plugins(Kind[dict[str, dict[str, object]]]):
     def parse(
         self, words: list[str], current: dict[str, dict[str, object]], fresh: bool
     ) -> dict[str, dict[str, object]]:
-        result = {name: dict(settings) for name, settings in current.items()}
+        result = {} if fresh else {name: dict(settings) for name, settings in current.items()}
         for word in words:
             path, equals, text = word.partition("=")
             name, dot, setting = path.partition(".")

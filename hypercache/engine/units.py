@@ -36,7 +36,7 @@ CAREFUL_LIMIT: Final[i64] = 1
 CAREFUL: Final[i64] = 10_000_000
 
 
-def attempt(action: Callable[[], None]) -> Exception | None:
+def attempt(action: Callable[[], object]) -> Exception | None:
     """Do something; what it has raised. Whatever a store raises, the server goes on."""
     try:
         action()

@@ -11,6 +11,7 @@ value              RESP2                       RESP3
 ``None``           null bulk ``$-1``           null ``_``
 ``float``          bulk string                 double
 ``Digits``         bulk string                 double
+``BigNumber``      bulk string                 big number
 ``bool``           integer 0 or 1              boolean
 ``list, tuple``    array                       array
 ``dict``           flat array                  map
@@ -77,6 +78,13 @@ class PairedMap:
 
 class Digits:
     """A double with more digits than it takes to tell it from others (GEOPOS)."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class BigNumber:
+    """An integer of any size, in digits (what a script says is one)."""
 
     def __init__(self, text: bytes) -> None:
         self.text = text

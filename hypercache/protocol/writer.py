@@ -10,6 +10,7 @@ from hypercache.protocol.types import (
     OK,
     QUEUED,
     Attributed,
+    BigNumber,
     Digits,
     ErrorReply,
     Members,
@@ -200,6 +201,12 @@ class ReplyWriter:
                 self.write_bulk(value.text)
             else:
                 self._write_line(b",%b\r\n" % value.text)
+        elif isinstance(value, BigNumber):
+            if self.version == 2:
+                self.write_bulk(value.text)
+            else:
+                digits = value.text.replace(b"\r", b" ").replace(b"\n", b" ")
+                self._write_line(b"(%b\r\n" % digits)
         elif isinstance(value, ErrorReply):
             self.write_error(value.text)
         elif isinstance(value, NullArray):

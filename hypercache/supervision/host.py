@@ -104,6 +104,11 @@ class Host:
         self._engine.add_commands(declared_in(module.__name__), self._name)
         self._undo.append(lambda: self._engine.remove_commands(self._name))
 
+    def declare_scripts(self, declared: Mapping[bytes, Callable[[list[bytes]], int]]) -> None:
+        known = self._engine.scripts.declared
+        known.update(declared)
+        self._undo.append(lambda: [known.pop(name, None) for name in declared])
+
     def add_information(self, section: str, fields: Callable[[], Mapping[str, object]]) -> None:
         sections = self._engine.information
         if section in sections:

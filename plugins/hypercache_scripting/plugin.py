@@ -1,19 +1,26 @@
 """The plugin: its settings, and what it registers."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import attrs
 import trio
 
 from hypercache.plugin import Plugin, PluginHost
+from hypercache_scripting import evaluation
+from hypercache_scripting.cache import ScriptCache
+from hypercache_scripting.runtime import VirtualMachine
 
 MEGABYTE: Final = 1 << 20
 
 
 @attrs.frozen
 class ScriptingSettings:
-    #: Bytes that all Lua objects of EVAL's virtual machine may take; the same for FUNCTION's.
+    #: Bytes that all Lua objects of EVAL's scripts may take together; the same for functions.
     memory: int = attrs.field(default=256 * MEGABYTE, validator=attrs.validators.ge(8 * MEGABYTE))
+    #: Scripts that are kept for EVALSHA although only EVAL has brought them.
+    cached_scripts: int = attrs.field(default=1000, validator=attrs.validators.ge(1))
 
 
 class ScriptingPlugin(Plugin):
@@ -23,5 +30,43 @@ class ScriptingPlugin(Plugin):
     settings: ScriptingSettings
 
     async def run(self, host: PluginHost, task_status: trio.TaskStatus[None]) -> None:
+        install(self.settings, host)
         task_status.started()
         await trio.sleep_forever()
+
+
+def install(settings: ScriptingSettings, host: PluginHost) -> None:
+    """Register everything that the plugin has to offer."""
+    cache = ScriptCache(VirtualMachine(settings.memory, logger(host)), settings.cached_scripts)
+    host.share(cache)
+    host.add_commands(evaluation)
+    host.declare_scripts(
+        {
+            b"eval": partial(evaluation.flags_of_text, cache),
+            b"evalsha": partial(evaluation.flags_of_digest, cache),
+        }
+    )
+    host.add_information("memory", lambda: memory_fields(cache))
+
+
+def logger(host: PluginHost) -> Callable[[int, str], None]:
+    """Where redis.log writes: levels 0 to 3 of Redis, in the plugin's log."""
+    levels = (host.log.debug, host.log.debug, host.log.info, host.log.warning)
+
+    def log(level: int, text: str) -> None:
+        levels[level]("script_log", message=text)
+
+    return log
+
+
+def memory_fields(cache: ScriptCache) -> Mapping[str, object]:
+    """What INFO's section memory shows of scripts."""
+    lua = cache.vm.used()
+    return {
+        "used_memory_lua": lua,
+        "used_memory_vm_eval": lua,
+        "used_memory_scripts_eval": cache.memory(),
+        "number_of_cached_scripts": len(cache),
+        "used_memory_vm_total": lua,
+        "used_memory_scripts": cache.memory(),
+    }

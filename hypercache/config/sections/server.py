@@ -73,7 +73,7 @@ class PluginsSettings:
 
     plugins: dict[str, dict[str, object]] = setting(
         Plugins(),
-        {},
+        {"scripting": {}},
         "Plugins to start, in this order, each with its settings.",
         fixed=True,
         ours=True,
