@@ -235,6 +235,11 @@ class Database:
         """
         raise NotImplementedError
 
+    def overhead(self) -> tuple[int, int]:
+        """Which bytes of `memory` are neither keys nor values: those of all keys' bookkeeping,
+        and those of the deadlines'. An estimate; nothing for a store that cannot tell."""
+        return 0, 0
+
     def memory_of(self, key: bytes) -> int:
         """Bytes of one present key: key, value and bookkeeping (MEMORY USAGE)."""
         raise NotImplementedError

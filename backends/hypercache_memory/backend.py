@@ -227,6 +227,12 @@ class MemoryDatabase(Database):
             + len(self._fields.noted) * NOTED_BYTES
         )
 
+    def overhead(self) -> tuple[int, int]:
+        count = len(self._entries)
+        entries = sys.getsizeof(self._entries) + max(sys.getsizeof(self._pool), count * 8)
+        deadlines = self.volatile() * DEADLINE_BYTES + len(self._fields.noted) * NOTED_BYTES
+        return entries + count * ENTRY_BYTES, deadlines
+
     def memory_of(self, key: bytes) -> int:
         entry = self._entries[key]
         share = 24 + 12 + SLOT_BYTES  # an entry of the dict, its index at usual load, the pool
@@ -279,6 +285,7 @@ class MemoryBackend(Backend):
         super().__init__("memory")
         self.keeps_access = True
         self._graveyard: list[object] = []
+        self._reclaimed: i64 = 0
         self._databases: list[MemoryDatabase] = []
 
     def open(self, databases: int) -> list[Database]:
@@ -303,15 +310,20 @@ class MemoryBackend(Backend):
             dead = self._graveyard[-1]
             if isinstance(dead, Value):
                 freed = shed(dead, budget)
+                self._reclaimed += freed < budget
             else:
                 freed = _shed(cast(dict[bytes, Entry], dead), budget)
+                self._reclaimed += freed
             if freed < budget:
                 self._graveyard.pop()
             budget -= freed
         return bool(self._graveyard)
 
     def statistics(self) -> dict[str, int]:
-        return {"lazyfree_pending_objects": len(self._graveyard)}
+        return {
+            "lazyfree_pending_objects": len(self._graveyard),
+            "lazyfreed_objects": self._reclaimed,
+        }
 
 
 def _shed(entries: dict[bytes, Entry], budget: int) -> int:

@@ -12,6 +12,13 @@ from typing import Final
 
 from hypercache.backend import NO_EXPIRE
 from hypercache.commands.arguments import misused
+from hypercache.commands.debug_internals import (
+    change_replication_id,
+    rewrite_all_settings,
+    show_tables,
+    show_value_table,
+    tune_reply_buffer,
+)
 from hypercache.commands.dump import reload
 from hypercache.commands.objects import encoding_of
 from hypercache.config.text import parse_memory
@@ -243,6 +250,16 @@ def match(context: Context, args: list[bytes]) -> Reply:
 
 _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
     b"check": Subcommand(check, 0, 0, "CHECK", "Verify the stores; list what is inconsistent."),
+    b"change-repl-id": Subcommand(
+        change_replication_id, 0, 0, "CHANGE-REPL-ID", "Take a new replication ID."
+    ),
+    b"config-rewrite-force-all": Subcommand(
+        rewrite_all_settings,
+        0,
+        0,
+        "CONFIG-REWRITE-FORCE-ALL",
+        "Write every setting to the configuration file.",
+    ),
     b"digest": Subcommand(show_digest, 0, 0, "DIGEST", "Show a digest of all data."),
     b"digest-value": Subcommand(
         show_value_digests,
@@ -252,6 +269,16 @@ _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
         "Show digests of the values under keys.",
     ),
     b"error": Subcommand(answer_error, 1, 1, "ERROR <string>", "Answer an error of this text."),
+    b"htstats": Subcommand(
+        show_tables, 1, 2, "HTSTATS <dbid> [full]", "Show how large the tables of a database are."
+    ),
+    b"htstats-key": Subcommand(
+        show_value_table,
+        1,
+        2,
+        "HTSTATS-KEY <key> [full]",
+        "Always refused: values are no hash tables that can be looked into.",
+    ),
     b"log": Subcommand(log, 1, 1, "LOG <message>", "Write a message to the log."),
     b"object": Subcommand(show_object, 1, 1, "OBJECT <key>", "Show how a value is stored."),
     b"pause-cron": Subcommand(pause_cron, 1, 1, "PAUSE-CRON <0|1>", "Stop background work."),
@@ -279,6 +306,13 @@ _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
     ),
     b"reload": Subcommand(
         reload_all, 0, 1, "RELOAD [MERGE]", "Serialize every value and read it back."
+    ),
+    b"replybuffer": Subcommand(
+        tune_reply_buffer,
+        2,
+        2,
+        "REPLYBUFFER <peak-reset-time|resizing> <value>",
+        "Accepted for the sake of tests; clients have no buffers of changing size.",
     ),
     b"set-active-expire": Subcommand(
         set_active_expire,

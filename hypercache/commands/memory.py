@@ -47,8 +47,10 @@ def memory_usage(context: Context, args: list[bytes]) -> Reply:
     summary="Return what memory is used for.",
 )
 def memory_stats(context: Context, args: list[bytes]) -> Reply:
+    """All of it but the data is beside ``total.allocated``, which maxmemory limits."""
     engine = context.engine
     usage = MemoryUsage(engine)
+    plugins = engine.information["memory"]() if "memory" in engine.information else {}
     count = sum([each.store.size() for each in engine.keyspaces])
     reply: dict[object, object] = {
         b"peak.allocated": usage.peak,
@@ -59,21 +61,20 @@ def memory_stats(context: Context, args: list[bytes]) -> Reply:
         b"clients.normal": usage.clients,
         b"cluster.links": 0,
         b"aof.buffer": 0,
-        b"lua.caches": 0,
-        b"functions.caches": 0,
+        b"lua.caches": plugins.get("used_memory_scripts_eval", 0),
+        b"functions.caches": plugins.get("used_memory_functions", 0),
     }
-    for keyspace in engine.keyspaces:
-        if keyspace.store.size():
-            reply[b"db.%d" % keyspace.index] = {
-                b"overhead.hashtable.main": 0,
-                b"overhead.hashtable.expires": 0,
-                b"overhead.hashtable.slot-to-keys": 0,
-            }
-    reply[b"overhead.total"] = 0
+    for index, (keys, deadlines) in usage.overheads.items():
+        reply[b"db.%d" % index] = {
+            b"overhead.hashtable.main": keys,
+            b"overhead.hashtable.expires": deadlines,
+            b"overhead.hashtable.slot-to-keys": 0,
+        }
+    reply[b"overhead.total"] = usage.overhead
     reply[b"keys.count"] = count
     reply[b"keys.bytes-per-key"] = usage.used // count if count else 0
-    reply[b"dataset.bytes"] = usage.used
-    reply[b"dataset.percentage"] = 100.0
+    reply[b"dataset.bytes"] = usage.dataset
+    reply[b"dataset.percentage"] = share(usage.dataset, usage.used)
     reply[b"peak.percentage"] = share(usage.used, usage.peak)
     reply[b"allocator.allocated"] = usage.accounted
     reply[b"allocator.active"] = usage.resident

@@ -468,7 +468,7 @@ class Engine:
         self.changes.expired = 0
         self.changes.expired_fields = 0
         self.registry.reset_statistics()
-        self.statistics.restart()
+        self.statistics.restart(self.backend.statistics().get("lazyfreed_objects", 0))
 
     def close(self) -> None:
         """Release the backend; nothing is served afterwards."""

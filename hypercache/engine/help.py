@@ -4,13 +4,27 @@
 Both follow from the sub-commands' declarations.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hypercache.engine.command import CATEGORIES, GROUPS, Command, Declaration, Function
 from hypercache.engine.grammar import BLOCK, ONEOF, PURE_TOKEN, Argument
 
 if TYPE_CHECKING:
     from hypercache.engine.context import Context
+
+
+# Since when a container has HELP, where that came later than the container.
+_SINCE: Final = {
+    "CLIENT": "5.0.0",
+    "CLUSTER": "5.0.0",
+    "COMMAND": "5.0.0",
+    "CONFIG": "5.0.0",
+    "MODULE": "5.0.0",
+    "OBJECT": "6.2.0",
+    "PUBSUB": "6.2.0",
+    "SCRIPT": "5.0.0",
+    "SLOWLOG": "6.2.0",
+}
 
 
 class Help:
@@ -72,7 +86,7 @@ def help_declaration(container: Declaration, function: Function) -> Declaration:
         f"{name} HELP",
         function,
         group=container.group,
-        since=container.since,
+        since=_SINCE.get(name, container.since),
         summary=f"List the sub-commands of {name}.",
         complexity="O(1)",
         flags="loading stale",

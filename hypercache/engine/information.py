@@ -160,10 +160,10 @@ def memory(engine: "Engine") -> Fields:
         "used_memory_peak": usage.peak,
         "used_memory_peak_human": human(usage.peak),
         "used_memory_peak_perc": f"{share(usage.used, usage.peak):.2f}%",
-        "used_memory_overhead": 0,
+        "used_memory_overhead": usage.overhead,
         "used_memory_startup": 0,
-        "used_memory_dataset": usage.used,
-        "used_memory_dataset_perc": "100.00%",
+        "used_memory_dataset": usage.dataset,
+        "used_memory_dataset_perc": f"{share(usage.dataset, usage.used):.2f}%",
         "allocator_allocated": usage.accounted,
         "allocator_active": usage.resident,
         "allocator_resident": usage.resident,
@@ -191,6 +191,8 @@ def memory(engine: "Engine") -> Fields:
     for name, value in engine.backend.statistics().items():
         if name in LAZY_FREE:
             fields[name] = value
+            if name == "lazyfreed_objects":
+                fields[name] = value - engine.statistics.reclaimed_before
     return fields
 
 

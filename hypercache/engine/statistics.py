@@ -59,6 +59,8 @@ class Statistics:
         self.cycles = Rate()
         self.work = Rate()
         self.peak_memory = 0
+        # What the backend had freed bit by bit when counting began.
+        self.reclaimed_before = 0
         self._sampled: i64 = now
         self._work_before = loop_microseconds()
 
@@ -82,8 +84,12 @@ class Statistics:
         """Microseconds that the thread of the loop has worked since counting began."""
         return loop_microseconds() - self._work_before
 
-    def restart(self) -> None:
-        """Begin counting anew (CONFIG RESETSTAT); the peak of memory stays."""
+    def restart(self, reclaimed: int) -> None:
+        """Begin counting anew (CONFIG RESETSTAT); the peak of memory stays.
+
+        ``reclaimed`` are the objects that the backend has freed bit by bit so far.
+        """
+        self.reclaimed_before = reclaimed
         self._work_before = loop_microseconds()
         for rate in (self.commands, self.bytes_in, self.bytes_out, self.cycles, self.work):
             rate.restart()

@@ -19,6 +19,8 @@ class MemoryUsage:
     ``used`` is what maxmemory is compared with: keys, values and their bookkeeping.
     ``clients`` are their buffers, ``base`` what the process took before it held data;
     ``accounted`` is all of these. ``resident`` is what the system says of the process.
+    ``overheads`` are, by the number of each database with keys, the parts of ``used`` that serve
+    its keys and its deadlines; ``overhead`` is that of all, ``dataset`` the rest of ``used``.
     """
 
     def __init__(self, engine: "Engine") -> None:
@@ -28,6 +30,14 @@ class MemoryUsage:
         self.clients = int(ClientBuffers(engine.sessions).total)
         self.accounted = self.base + self.used + self.clients
         self.resident = resident_memory()
+        self.overhead = 0
+        self.overheads: dict[int, tuple[int, int]] = {}
+        for each in engine.keyspaces:
+            keys, deadlines = each.store.overhead()
+            self.overhead += keys + deadlines
+            if each.store.size():
+                self.overheads[each.index] = (keys, deadlines)
+        self.dataset = self.used - self.overhead
         self.peak = max(statistics.peak_memory, self.used)
         statistics.peak_memory = self.peak
 

@@ -26,19 +26,6 @@ NEW_IN_74: Final = {
 
 DOCS_72 = "7.2 documents it so"
 SCRIPTS_72 = "7.2 lets scripts call blocking commands, which then do not block"
-HELP_GENERATED = "HELP is generated for every container and as old as the container"
-#: Containers older than their HELP in Redis.
-OLDER_THAN_HELP: Final = (
-    "client",
-    "cluster",
-    "command",
-    "config",
-    "module",
-    "object",
-    "pubsub",
-    "script",
-    "slowlog",
-)
 
 #: (command, field): why it differs from redis-server 7.0.
 DIFFERENCES: Final[dict[tuple[str, str], str]] = {
@@ -98,7 +85,7 @@ DIFFERENCES: Final[dict[tuple[str, str], str]] = {
     ("zrank", "arity"): "WITHSCORE is new in 7.2",
     ("zrevrank", "arguments"): "WITHSCORE is new in 7.2",
     ("zrevrank", "arity"): "WITHSCORE is new in 7.2",
-} | {(f"{name}|help", "since"): HELP_GENERATED for name in OLDER_THAN_HELP}
+}
 
 
 def declared() -> dict[str, Metadata]:

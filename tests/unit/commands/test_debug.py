@@ -256,3 +256,39 @@ def test_stringmatch() -> None:
     harness = allowed()
     assert harness.command("DEBUG", "STRINGMATCH-LEN", "a*c", "abc") == 1
     assert harness.command("DEBUG", "STRINGMATCH-LEN", "a*c", "abd") == 0
+
+
+def test_tables_show_their_sizes() -> None:
+    harness = allowed()
+    harness.script("SET a 1\nSET b 2 EX 100\nSADD s 1 2 3")
+    told = harness.command("DEBUG", "HTSTATS", 0)
+    assert isinstance(told, bytes)
+    assert told.startswith(b"[Dictionary HT]\n number of elements: 3\n")
+    assert b"[Expires HT]\n number of elements: 1\n" in told
+    assert harness.command("DEBUG", "HTSTATS", 99) == ReplyError("ERR Out of range database")
+    assert harness.command("DEBUG", "HTSTATS-KEY", "no") == ReplyError("ERR no such key")
+    refused = harness.command("DEBUG", "HTSTATS-KEY", "s", "full")
+    assert isinstance(refused, ReplyError)
+    assert "not represented using an hash table" in refused.text
+
+
+def test_a_new_replication_id() -> None:
+    harness = allowed()
+    before = harness.engine.statistics.replication_id
+    assert harness.command("DEBUG", "CHANGE-REPL-ID") == "OK"
+    assert harness.engine.statistics.replication_id != before
+
+
+def test_reply_buffers_are_not_there_to_be_tuned() -> None:
+    harness = allowed()
+    for words in (["peak-reset-time", "never"], ["peak-reset-time", 100], ["resizing", 0]):
+        assert harness.command("DEBUG", "REPLYBUFFER", *words) == "OK"
+    for words in (["peak-reset-time", "x"], ["nosuch", 1]):
+        assert isinstance(harness.command("DEBUG", "REPLYBUFFER", *words), ReplyError)
+
+
+def test_settings_are_written_to_a_file_only() -> None:
+    harness = allowed()
+    refused = harness.command("DEBUG", "CONFIG-REWRITE-FORCE-ALL")
+    assert isinstance(refused, ReplyError)
+    assert refused.text.startswith("ERR CONFIG-REWRITE-FORCE-ALL failed: ")

@@ -189,15 +189,30 @@ def test_memory_stats() -> None:
     stats = harness.client(3).command("MEMORY", "STATS")
     assert isinstance(stats, dict)
     assert stats[b"keys.count"] == 10
-    assert stats[b"total.allocated"] == stats[b"dataset.bytes"] == harness.engine.used_memory()
-    assert stats[b"keys.bytes-per-key"] == stats[b"dataset.bytes"] // 10
+    assert stats[b"total.allocated"] == harness.engine.used_memory()
+    assert stats[b"total.allocated"] == stats[b"dataset.bytes"] + stats[b"overhead.total"]
+    assert stats[b"keys.bytes-per-key"] == stats[b"total.allocated"] // 10
+    assert 10 * 100 < stats[b"dataset.bytes"] < stats[b"total.allocated"]
+    assert stats[b"lua.caches"] == stats[b"functions.caches"] == 0
     assert stats[b"peak.percentage"] == 100.0
     assert list(stats[b"db.0"]) == [
         b"overhead.hashtable.main",
         b"overhead.hashtable.expires",
         b"overhead.hashtable.slot-to-keys",
     ]
+    assert 0 < stats[b"db.0"][b"overhead.hashtable.main"] <= stats[b"overhead.total"]
     assert b"db.1" not in stats
+
+
+def test_memory_stats_tell_what_deadlines_and_plugins_take() -> None:
+    harness = EngineHarness()
+    harness.command("SET", "key", "x", "EX", 100)
+    caches = {"used_memory_scripts_eval": 700, "used_memory_functions": 900}
+    harness.engine.information["memory"] = lambda: caches
+    stats = harness.client(3).command("MEMORY", "STATS")
+    assert isinstance(stats, dict)
+    assert stats[b"db.0"][b"overhead.hashtable.expires"] > 0
+    assert (stats[b"lua.caches"], stats[b"functions.caches"]) == (700, 900)
 
 
 def doctor(harness: EngineHarness) -> bytes:
@@ -225,6 +240,20 @@ def test_memory_purge_frees_what_was_removed() -> None:
     assert harness.engine.backend.statistics()["lazyfree_pending_objects"] > 0
     assert harness.command("MEMORY", "PURGE") == "OK"
     assert harness.engine.backend.statistics()["lazyfree_pending_objects"] == 0
+    assert "lazyfreed_objects:1" in told(harness)
+    harness.command("CONFIG", "RESETSTAT")
+    assert "lazyfreed_objects:0" in told(harness)
+    harness.command("MSET", *range(20))
+    harness.command("FLUSHALL")
+    harness.command("MEMORY", "PURGE")
+    assert "lazyfreed_objects:10" in told(harness)
+
+
+def told(harness: EngineHarness) -> list[str]:
+    """The lines of INFO memory."""
+    reply = harness.command("INFO", "memory")
+    assert isinstance(reply, bytes)
+    return reply.decode().splitlines()
 
 
 def test_memory_malloc_stats() -> None:

@@ -37,7 +37,7 @@ def test_the_peak_of_memory_is_noticed_every_time_and_survives_a_reset() -> None
     statistics = Statistics(0)
     for memory in (10, 500, 20):
         statistics.sample(1, 0, 0, 0, 0, memory)
-    statistics.restart()
+    statistics.restart(0)
     assert statistics.peak_memory == 500
 
 
@@ -51,7 +51,7 @@ def test_work_is_counted_from_the_last_reset() -> None:
     statistics = Statistics(0)
     while statistics.loop_work() < 2000:
         pass
-    statistics.restart()
+    statistics.restart(0)
     assert 0 <= statistics.loop_work() < 2000
 
 
