@@ -111,7 +111,7 @@ def publish(context: Context, args: list[bytes]) -> Reply:
     engine = context.engine
     receivers = engine.pubsub.publish(args[1], args[2])
     engine.changes.relay(context.db.index, args)
-    return receivers
+    return engine.pubsub.confirm(receivers)
 
 
 @command(
@@ -127,7 +127,7 @@ def spublish(context: Context, args: list[bytes]) -> Reply:
     engine = context.engine
     receivers = engine.pubsub.publish_sharded(args[1], args[2])
     engine.changes.relay(context.db.index, args)
-    return receivers
+    return engine.pubsub.confirm(receivers)
 
 
 @command(

@@ -56,7 +56,7 @@ _NO_PERSISTENCE: Final = (
 _NOTHING_COUNTED: Final = (
     "total_net_repl_input_bytes total_net_repl_output_bytes sync_full sync_partial_ok "
     "sync_partial_err evicted_keys total_eviction_exceeded_time "
-    "current_eviction_exceeded_time pubsub_channels pubsub_patterns pubsubshard_channels "
+    "current_eviction_exceeded_time "
     "latest_fork_usec total_forks migrate_cached_sockets slave_expires_tracked_keys "
     "active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses "
     "total_active_defrag_time current_active_defrag_time unexpected_error_replies "
@@ -245,6 +245,9 @@ def stats(engine: "Engine") -> Fields:
         "tracking_total_keys": len(engine.tracking.table),
         "tracking_total_items": engine.tracking.table.items,
         "tracking_total_prefixes": len(engine.tracking.prefixes),
+        "pubsub_channels": len(engine.pubsub.channels),
+        "pubsub_patterns": len(engine.pubsub.patterns),
+        "pubsubshard_channels": len(engine.pubsub.shard_channels),
         "client_query_buffer_limit_disconnections": engine.counters.query_limit_disconnections,
         "client_output_buffer_limit_disconnections": engine.counters.output_limit_disconnections,
         "eventloop_cycles": engine.counters.cycles,

@@ -4,13 +4,19 @@ A message is encoded once for each version of the protocol, and every subscriber
 the same bytes object: a message costs a subscriber one reference until it is sent. Messages to
 the client whose command is running follow that command's reply.
 
+A message that reaches many costs its publisher little and the server much. So once a round has
+delivered `FAN_OUT` messages, whoever publishes goes on only after all others have had a turn.
+
 Sharded channels are channels of their own, which patterns do not see: without a cluster that
 is all there is to them. Source: Redis' pubsub.c.
 """
 
 from typing import TYPE_CHECKING, Final
 
+from mypy_extensions import i64
+
 from hypercache.engine.notifications import Notifications
+from hypercache.engine.waiting import Wait
 from hypercache.keyspace.glob import matches
 from hypercache.protocol.writer import ReplyWriter
 from hypercache.reply import NO_REPLY, Push, Pushes
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
 CHANNELS: Final = 0
 PATTERNS: Final = 1
 SHARD_CHANNELS: Final = 2
+
+#: Messages delivered in a round after which publishers wait for the next one.
+FAN_OUT: Final[i64] = 100_000
 
 _SUBSCRIBED: Final = (b"subscribe", b"psubscribe", b"ssubscribe")
 _UNSUBSCRIBED: Final = (b"unsubscribe", b"punsubscribe", b"sunsubscribe")
@@ -63,6 +72,20 @@ class Subscriptions:
         return not (self.channels or self.patterns or self.shard_channels)
 
 
+class Turn(Wait):
+    """A message has been published; its client goes on after all others have had a turn."""
+
+    def __init__(self, engine: "Engine", receivers: int) -> None:
+        super().__init__(engine.time + 1)
+        self.receivers = receivers
+
+    def is_over(self, engine: "Engine") -> bool:
+        return False
+
+    def reply(self, engine: "Engine") -> object:
+        return self.receivers
+
+
 #: Who listens to one name, by the session's number.
 Audience = dict[int, "Session"]
 
@@ -77,6 +100,9 @@ class PubSub:
         self.shard_channels: dict[bytes, Audience] = {}
         self.notifications = Notifications(engine)
         self._writer = ReplyWriter()
+        # The present round, and how many messages were delivered in it.
+        self._round: i64 = 0
+        self._delivered: i64 = 0
 
     def of(self, kind: int) -> dict[bytes, Audience]:
         """The audiences of one kind of name."""
@@ -184,14 +210,27 @@ class PubSub:
             return 0
         return self._send(audience, Push([b"smessage", channel, message]))
 
+    def confirm(self, receivers: int) -> object:
+        """The reply to a command that has published to so many, perhaps after a while."""
+        if receivers > 0 and self._delivered > FAN_OUT:
+            return Turn(self.engine, receivers)
+        return receivers
+
     def _send(self, audience: Audience, message: Push) -> int:
         """Give a message to everybody in an audience; how many they are."""
-        serving = self.engine.serving
+        engine = self.engine
+        if engine.counters.cycles != self._round:
+            self._round = engine.counters.cycles
+            self._delivered = 0
+        self._delivered += len(audience)
+        serving = engine.serving
         second = b""
         third = b""
         for session in audience.values():
             if session is serving:
                 session.push(message)
+            elif session.closing:
+                continue
             elif session.version == 2:
                 if not second:
                     second = self._encode(message, 2)

@@ -112,12 +112,12 @@ class Waits:
                     session.run()
 
     def run_timers(self) -> None:
-        """Complete every wait whose deadline has passed."""
-        self.engine.time = self.engine.clock.microseconds()
-        parked = self.timers.pop_due(self.engine.time)
+        """Complete every wait whose deadline has passed; what comes of them waits its turn."""
+        now = self.engine.time = self.engine.clock.microseconds()
+        parked = self.timers.pop_due(now)
         while parked is not None:
             self.complete(parked)
-            parked = self.timers.pop_due(self.engine.time)
+            parked = self.timers.pop_due(now)
 
     def end_gate_waits(self) -> bool:
         """Complete the waits for sinks that are over; True when there was one."""

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 # Bytes read from one client in one turn: usually, and while a large value arrives.
 READ_SIZE: Final[i64] = 32768
 LARGE_READ_SIZE: Final[i64] = 262144
-# Most chunks and bytes given to the kernel in one call.
-SEND_CHUNKS: Final = 64
+# Most chunks given to the kernel in one call, most bytes in one turn, and up to how many bytes
+# are rather copied into one piece than given to the kernel in many.
+SEND_CHUNKS: Final = 512
 SEND_BYTES: Final = 1048576
+JOINED_BYTES: Final = 65536
 READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT
 
@@ -26,8 +28,9 @@ WRITABLE: Final = select.EPOLLOUT
 class Connection(Outlet):
     """One client's socket, non-blocking, in the poller's epoll set.
 
-    ``backlog`` holds what the kernel did not take; while there is any, the connection also
-    waits for its socket to become writable.
+    ``backlog`` holds what the kernel did not take, but for the first ``taken`` bytes; while
+    there is any, the connection also waits for its socket to become writable. The chunks stay
+    as they are, since those of a message are shared with other connections.
     """
 
     def __init__(self, poller: "Poller", sock: socket.socket) -> None:
@@ -36,7 +39,8 @@ class Connection(Outlet):
         self.descriptor: int = sock.fileno()
         self._recv: Callable[[int], bytes] = sock.recv
         self._send: Callable[[bytes], int] = sock.send
-        self.backlog: deque[memoryview] = deque()
+        self.backlog: deque[bytes] = deque()
+        self.taken: i64 = 0
         self.session: Session = poller.engine.connect(self)
         self.session.descriptor = self.descriptor
 
@@ -64,26 +68,31 @@ class Connection(Outlet):
         session = self.session
         if self.socket is None:
             return
-        if not self.backlog and len(session.output) == 1:
-            chunk = session.output.pop()
-            try:
-                sent: i64 = self._send(chunk)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                self.close()
-                return
-            session.sent(sent)
-            if sent == len(chunk):
-                self.close_if_done()
-                return
-            self.backlog.append(memoryview(chunk)[sent:])
-            self.poller.watch(self, True)
+        if self.backlog:
+            self.backlog.extend(session.take())  # sent when the socket is writable
             return
-        waiting = len(self.backlog) > 0
-        for chunk in session.take():
-            self.backlog.append(memoryview(chunk))
-        self.deliver_backlog(waiting)
+        if len(session.output) == 1:
+            chunk = session.output.pop()
+        elif session.output_bytes <= JOINED_BYTES:
+            chunk = b"".join(session.take())
+        else:
+            self.backlog.extend(session.take())
+            self.deliver_backlog(False)
+            return
+        try:
+            sent: i64 = self._send(chunk)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.close()
+            return
+        session.sent(sent)
+        if sent == len(chunk):
+            self.close_if_done()
+            return
+        self.backlog.append(chunk)
+        self.taken = sent
+        self.poller.watch(self, True)
 
     def deliver_backlog(self, waiting: bool) -> None:
         """Send from the backlog; ``waiting`` if the socket was not writable before."""
@@ -116,27 +125,28 @@ class Connection(Outlet):
         backlog = self.backlog
         if sock is None:
             return -1
-        chunks: list[memoryview] = []
+        chunks: list[bytes | memoryview] = []
+        size: i64 = -self.taken
         for chunk in backlog:
+            size += len(chunk)
             chunks.append(chunk)
             if len(chunks) == SEND_CHUNKS:
                 break
+        if self.taken > 0:
+            chunks[0] = memoryview(backlog[0])[self.taken :]
         try:
-            sent: i64 = sock.sendmsg(chunks)
+            if size <= JOINED_BYTES:
+                sent: i64 = sock.send(b"".join(chunks))
+            else:
+                sent = sock.sendmsg(chunks)
         except BlockingIOError:
             return 0
         except OSError:
             return -1
-        left: i64 = sent
-        while left > 0:
-            first = backlog[0]
-            size: i64 = len(first)
-            if left < size:
-                backlog[0] = first[left:]
-                left = 0
-            else:
-                backlog.popleft()
-                left -= size
+        left: i64 = sent + self.taken
+        while left > 0 and left >= len(backlog[0]):
+            left -= len(backlog.popleft())
+        self.taken = left
         return sent
 
     def close(self) -> None:

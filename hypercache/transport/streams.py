@@ -19,6 +19,8 @@ SEND_DEADLINE: Final = 60.0
 HANDSHAKE_DEADLINE: Final = 10.0
 READ_SIZE: Final = 16384
 LARGE_READ_SIZE: Final = 262144
+# Up to how many bytes are sent, and encrypted, together.
+JOINED_BYTES: Final = 65536
 
 
 class StreamOutlet(Outlet):
@@ -33,6 +35,18 @@ class StreamOutlet(Outlet):
     def deliver(self) -> None:
         self.chunks.extend(self.session.take())
         self.ready.set()
+
+    def next(self) -> bytes:
+        """What is to be sent next: small chunks together, a large one as it is."""
+        chunks = self.chunks
+        size = 0
+        count = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > JOINED_BYTES:
+                break
+            count += 1
+        return b"".join([chunks.popleft() for _ in range(max(count, 1))])
 
     def is_done(self) -> bool:
         """Whether the client is to end and has nothing left to get."""
@@ -99,7 +113,7 @@ async def _send(outlet: StreamOutlet, stream: trio.abc.Stream) -> None:
         await outlet.ready.wait()
         outlet.ready = trio.Event()
         while outlet.chunks:
-            chunk = outlet.chunks.popleft()
+            chunk = outlet.next()
             with trio.move_on_after(SEND_DEADLINE) as deadline:
                 await stream.send_all(chunk)
             if deadline.cancelled_caught:
