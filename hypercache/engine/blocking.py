@@ -219,6 +219,8 @@ class BlockedClients:
         # It is the client's own command, whoever is served now: what that pushes to it follows
         # its reply.
         serving = engine.serving
+        if serving is not None:
+            serving.collect()  # what this pushes to the other client follows its reply, too
         pushes = engine.pushes
         engine.serving = session
         engine.pushes = []

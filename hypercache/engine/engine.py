@@ -286,10 +286,10 @@ class Engine:
                 self.writer.write(reply)
         else:
             self.answer(session, reply)
-        if self.blocked.ready:
-            self.blocked.serve()
         if self.pushes:
             self.write_pushes()
+        if self.blocked.ready:
+            self.blocked.serve()
 
     def write_pushes(self) -> None:
         """Write what a command has pushed to its own client, behind the reply."""
