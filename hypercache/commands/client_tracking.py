@@ -61,8 +61,14 @@ class Options:
         self.check_prefixes([] if present is None else sorted(present.prefixes))
 
     def check_prefixes(self, present: list[bytes]) -> None:
-        """Raise if a change of one key would be told under two prefixes."""
+        """Raise if a change of one key would be told under two prefixes.
+
+        There may be a million of them: only the first that overlaps is compared with all others.
+        """
+        suspects = nested(present + self.prefixes)
         for number, prefix in enumerate(self.prefixes):
+            if prefix not in suspects:
+                continue
             for other in present:
                 if overlap(prefix, other):
                     raise overlapping(prefix, "an existing prefix", other)
@@ -79,6 +85,23 @@ def receiver(context: Context, arg: bytes) -> int:
     if number not in context.engine.sessions:
         raise ErrorReply("ERR The client ID you want redirect to does not exist")
     return number
+
+
+def nested(prefixes: list[bytes]) -> set[bytes]:
+    """Those of some prefixes that begin like another one, or are the beginning of one.
+
+    In order, what begins with a prefix follows it at once.
+    """
+    found: set[bytes] = set()
+    above: list[bytes] = []
+    for prefix in sorted(prefixes):
+        while above and not prefix.startswith(above[-1]):
+            above.pop()
+        if above:
+            found.add(prefix)
+            found.add(above[-1])
+        above.append(prefix)
+    return found
 
 
 def overlap(first: bytes, second: bytes) -> bool:
@@ -103,7 +126,7 @@ def switched(mode: str) -> ErrorReply:
 
 
 @command(
-    "CLIENT TRACKING status=(ON | OFF) [REDIRECT client-id:integer] [PREFIX prefix...] [BCAST]"
+    "CLIENT TRACKING status=(ON | OFF) [REDIRECT client-id:integer] [PREFIX prefix]... [BCAST]"
     " [OPTIN] [OPTOUT] [NOLOOP]",
     container="CLIENT",
     group="connection",

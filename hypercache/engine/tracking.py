@@ -11,7 +11,6 @@ that the client's tracking arms, and changes are looked at only as long as someb
 Source: Redis' tracking.c, whose order of messages is observable; docs/client-side-caching.md.
 """
 
-from bisect import insort
 from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
@@ -122,7 +121,7 @@ class Tracking(ChangeObserver):
     """All tracking clients of a server, and what is remembered for them.
 
     ``max_keys`` is the size of the table from which keys are forgotten again, 0 for no limit.
-    ``pending`` while prefixes have changes to tell at the end of the round.
+    ``pending`` are the prefixes that have changes to tell at the end of the round.
     """
 
     def __init__(self, engine: "Engine") -> None:
@@ -131,9 +130,9 @@ class Tracking(ChangeObserver):
         self.table = TrackingTable()
         self.prefixes: dict[bytes, Prefix] = {}
         self.max_keys: i64 = 1_000_000
-        self.pending = False
-        # The lengths that prefixes have, ascending.
-        self._lengths: list[int] = []
+        self.pending: dict[bytes, Prefix] = {}
+        # The lengths that prefixes have, with the number of those that have it.
+        self._lengths: dict[int, int] = {}
         # How often in a row the table was still too large after some keys were forgotten.
         self._failures: i64 = 0
         # A command has not begun yet: what its own client is told precedes its reply.
@@ -168,8 +167,7 @@ class Tracking(ChangeObserver):
             prefix = self.prefixes[name]
             del prefix.followers[context.id]
             if not prefix.followers:
-                del self.prefixes[name]
-        self._lengths = sorted({len(name) for name in self.prefixes})
+                self._remove(name)
         del self.clients[context.id]
         if not self.clients:
             self.engine.settlement.unobserve(self)
@@ -180,10 +178,18 @@ class Tracking(ChangeObserver):
         prefix = self.prefixes.get(name)
         if prefix is None:
             prefix = self.prefixes[name] = Prefix()
-            if len(name) not in self._lengths:
-                insort(self._lengths, len(name))
+            self._lengths[len(name)] = self._lengths.get(len(name), 0) + 1
         prefix.followers[session.id] = session
         tracker.prefixes[name] = None
+
+    def _remove(self, name: bytes) -> None:
+        """Nobody follows a prefix any more."""
+        del self.prefixes[name]
+        left = self._lengths[len(name)] - 1
+        if left > 0:
+            self._lengths[len(name)] = left
+        else:
+            del self._lengths[len(name)]
 
     def set_caching(self, session: "Context", caching: bool) -> None:
         """CLIENT CACHING begins to hold for a tracking client, or holds no longer."""
@@ -317,20 +323,20 @@ class Tracking(ChangeObserver):
             author = None  # whoever has come across it
         for length in self._lengths:
             if length > len(key):
-                return
-            prefix = self.prefixes.get(key[:length])
+                continue
+            name = key[:length]
+            prefix = self.prefixes.get(name)
             if prefix is not None:
                 prefix.changed[key] = author
-                self.pending = True
+                self.pending[name] = prefix
 
     def broadcast(self) -> None:
         """The round is over: tell what has changed below the prefixes, prefix by prefix."""
-        self.pending = False
-        for name in sorted(self.prefixes):
-            prefix = self.prefixes[name]
+        pending = self.pending
+        self.pending = {}
+        for name in sorted(pending):
+            prefix = pending[name]
             changed = prefix.changed
-            if not changed:
-                continue
             prefix.changed = {}
             keys: list[object] = []
             keys += sorted(changed)

@@ -154,8 +154,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="measure this one, such as 'LPUSH list value' (again and again; __rand_int__ is"
         " replaced by a number below --keys); may be given several times",
     )
+    parser.add_argument(
+        "--first",
+        action="append",
+        default=[],
+        help="send this before, such as 'CLIENT TRACKING ON'; may be given several times",
+    )
     options = parser.parse_args(arguments)
     bench = Bench()
+    for command in options.first:
+        bench.whole([encode(command.encode().split(), 2)])
     for number in range(options.keys):
         bench.whole([encode([b"SET", b"key:%012d" % number, b"x" * options.size], 2)])
     # As the server does it: the cyclic collector stays off the data path.
