@@ -11,6 +11,7 @@ from hypercache.commands.geo import format_distance, parse_point, parse_unit, po
 from hypercache.commands.zsets import view_zset
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.engine.keys import ACCESS, OW, RO, UPDATE
 from hypercache.keyspace.changes import GEORADIUSSTORE, GEOSEARCHSTORE, Event
 from hypercache.keyspace.geohash import Shape, decode
 from hypercache.reply import ErrorReply, Reply
@@ -322,6 +323,18 @@ def _around_member(context: Context, args: list[bytes], takes: int) -> Reply:
     return _finish(context, search, GEORADIUSSTORE)
 
 
+def radius_keys(args: list[bytes]) -> list[tuple[int, int]] | None:
+    """The keys of a call: STORE may come twice, and the last one counts."""
+    found = [(1, RO | ACCESS)]
+    at = 4
+    while at < len(args) - 1:
+        if args[at].lower() in (b"store", b"storedist"):
+            at += 1
+            found.append((at, OW | UPDATE))
+        at += 1
+    return found
+
+
 @command(
     "GEORADIUS key longitude:double latitude:double radius:double"
     " unit=(m:M | km:KM | ft:FT | mi:MI) [WITHCOORD] [WITHDIST] [WITHHASH]"
@@ -332,6 +345,7 @@ def _around_member(context: Context, args: list[bytes], takes: int) -> Reply:
     complexity=_COMPLEXITY,
     flags="write denyoom",
     keys="RO access; OW update; OW update",
+    key_finder=radius_keys,
     history=(("6.2.0", "The option ANY of COUNT."), ("7.0.0", "Units in upper case.")),
     deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument",
@@ -368,6 +382,7 @@ def georadius_ro(context: Context, args: list[bytes]) -> Reply:
     complexity=_COMPLEXITY,
     flags="write denyoom",
     keys="RO access; OW update; OW update",
+    key_finder=radius_keys,
     history=(("7.0.0", "Units in upper case."),),
     deprecated_since="6.2.0",
     replaced_by="`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",

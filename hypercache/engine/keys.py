@@ -174,10 +174,13 @@ def only_key(specs: list[KeySpec]) -> int:
     return only.index if only.is_plain() and only.last == 0 else 0
 
 
-def find_keys(command: "Command", args: list[bytes]) -> list[tuple[int, int]] | None:
+def find_keys(
+    command: "Command", args: list[bytes], partly: bool = False
+) -> list[tuple[int, int]] | None:
     """Index and flags of every key of a call; None if the arguments do not tell them.
 
-    ``not_key`` groups are left out. Source: COMMAND GETKEYSANDFLAGS.
+    ``not_key`` groups are left out. With ``partly``, the groups that the arguments do tell are
+    returned at least (PFMERGE without sources). Source: COMMAND GETKEYSANDFLAGS.
     """
     if command.key_finder is not None:
         return command.key_finder(args)
@@ -187,6 +190,8 @@ def find_keys(command: "Command", args: list[bytes]) -> list[tuple[int, int]] | 
             continue
         positions = spec.positions(args)
         if positions is None:
+            if partly:
+                continue
             return None
         for position in positions:
             found.append((position, spec.flags))

@@ -130,7 +130,9 @@ class Selector:
             return 0
         if not command.has_keys:
             return 0
-        found = find_keys(command, args)
+        # Redis looks at no key where one group cannot be told; PFMERGE with only a destination
+        # would get past every rule.
+        found = find_keys(command, args, True)
         if found is not None:
             for at, flags in found:
                 if not self.may_use(args[at], flags):

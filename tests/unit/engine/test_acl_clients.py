@@ -167,3 +167,19 @@ def test_passwords_that_are_made_up(harness: EngineHarness) -> None:
         assert len(made) == length
         assert not made.strip(b"0123456789abcdef")
     assert harness.command("ACL", "GENPASS") != harness.command("ACL", "GENPASS")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "GEORADIUS a 0 0 1 km STORE a STORE b",
+        "GEORADIUSBYMEMBER a m 1 km storedist b STORE a",
+        "PFMERGE b",
+        "MIGRATE 127.0.0.1 1 '' 0 1 KEYS a KEYS b",
+    ],
+)
+def test_no_key_gets_past_the_rules(harness: EngineHarness, call: str) -> None:
+    """Where redis-server looks at the first STORE only, or at no key at all."""
+    alice = as_user(harness, "alice", "~a", "~KEYS", "+@all")
+    words = ["" if word == "''" else word for word in call.split()]
+    assert alice.command(*words) == ReplyError("NOPERM No permissions to access a key")
