@@ -31,6 +31,7 @@ from hypercache.engine.journal import LOCAL_FILE, OTHER, REPLICA, Record, ReplyG
 from hypercache.engine.settlement import ChangeObserver
 from hypercache.engine.waiting import Wait
 from hypercache.keyspace.changes import BeforeChange, Effect, Event, Touch
+from hypercache.protocol.inline import split_words
 from hypercache.reply import OK, ErrorReply, Reply
 
 #: The versions of this contract that the server keeps.
@@ -61,6 +62,7 @@ __all__ = [
     "Touch",
     "Wait",
     "command",
+    "split_words",
 ]
 
 

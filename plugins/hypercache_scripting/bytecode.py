@@ -3,8 +3,8 @@
 Lua 5.1 gives the frame of ``return f(x)`` to the function that is called. Where that is a C
 function, as in redis-server, the frame stays until it returns, so an error in ``return
 redis.call(...)`` names its line; ours are Lua functions, and the line would be lost. So the
-calls of functions named ``call`` and ``pcall`` are made ordinary ones: their frames stay. All
-other tail calls are left as they are.
+calls of functions named ``call``, ``pcall`` and as those of the libraries that decode and encode
+are made ordinary ones: their frames stay. All other tail calls are left as they are.
 
 The layout is that of Lua's ldump.c, as built by lupa on 64-bit machines.
 """
@@ -13,7 +13,11 @@ from struct import Struct
 from typing import Final
 
 _HEADER_SIZE: Final = 12
-_NAMES: Final = (b"call\0", b"pcall\0")
+# `redis` and the libraries: what may raise.
+_NAMES: Final = tuple(
+    name + b"\0"
+    for name in b"call pcall decode encode pack unpack unpack_one unpack_limit size".split()
+)
 
 _GETTABLE: Final = 6
 _CALL: Final = 28

@@ -4,6 +4,7 @@ Every function here returns plain values and never raises: an exception would re
 as an object of Python's.
 """
 
+from collections.abc import Callable
 from hashlib import sha1
 from typing import Final
 
@@ -36,6 +37,8 @@ class Calls:
 
     def __init__(self, lua: LuaRuntime, room: int) -> None:
         self.script: Script | None = None
+        # While a library is loaded: whether that takes too long.
+        self.overdue: Callable[[], bool] | None = None
         self._lua = lua
         self._room = room
         self._used = lua.get_memory_used
@@ -93,7 +96,7 @@ class Calls:
         """Called while a script runs: whether it is to end at once."""
         script = self.script
         if script is None:
-            return False
+            return self.overdue is not None and self.overdue()
         bug = attempt(script.tick)
         if bug is not None:
             self._report(script, bug)

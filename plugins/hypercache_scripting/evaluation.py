@@ -1,19 +1,15 @@
 """EVAL, EVALSHA and their read-only forms; SCRIPT."""
 
-from typing import Final, cast
+from typing import Final
 
 from hypercache.engine.scripts import COMPATIBLE
 from hypercache.plugin import OK, Context, ErrorReply, Reply, command
 from hypercache_scripting.cache import CachedScript, ScriptCache
 from hypercache_scripting.runtime import Failure
+from hypercache_scripting.shared import scripts_of
 
 _NO_SCRIPT: Final = "NOSCRIPT No matching script. Please use EVAL."
 _DIGEST: Final = 40
-
-
-def scripts_of(context: Context) -> ScriptCache:
-    """The cached scripts of the server that a command runs on."""
-    return cast(ScriptCache, context.engine.shared["scripting"])
 
 
 def count_of_keys(args: list[bytes]) -> int:

@@ -8,9 +8,11 @@ import attrs
 import trio
 
 from hypercache.plugin import Plugin, PluginHost
-from hypercache_scripting import evaluation
+from hypercache_scripting import evaluation, function_commands
 from hypercache_scripting.cache import ScriptCache
+from hypercache_scripting.functions import Functions
 from hypercache_scripting.runtime import VirtualMachine
+from hypercache_scripting.shared import Scripting
 
 MEGABYTE: Final = 1 << 20
 
@@ -37,16 +39,20 @@ class ScriptingPlugin(Plugin):
 
 def install(settings: ScriptingSettings, host: PluginHost) -> None:
     """Register everything that the plugin has to offer."""
-    cache = ScriptCache(VirtualMachine(settings.memory, logger(host)), settings.cached_scripts)
-    host.share(cache)
+    log = logger(host)
+    cache = ScriptCache(VirtualMachine(settings.memory, log), settings.cached_scripts)
+    functions = Functions(lambda: VirtualMachine(settings.memory, log))
+    host.share(Scripting(cache, functions))
     host.add_commands(evaluation)
+    host.add_commands(function_commands)
     host.declare_scripts(
         {
             b"eval": partial(evaluation.flags_of_text, cache),
             b"evalsha": partial(evaluation.flags_of_digest, cache),
+            b"fcall": partial(function_commands.flags_of_function, functions),
         }
     )
-    host.add_information("memory", lambda: memory_fields(cache))
+    host.add_information("memory", lambda: memory_fields(cache, functions))
 
 
 def logger(host: PluginHost) -> Callable[[int, str], None]:
@@ -59,14 +65,19 @@ def logger(host: PluginHost) -> Callable[[int, str], None]:
     return log
 
 
-def memory_fields(cache: ScriptCache) -> Mapping[str, object]:
-    """What INFO's section memory shows of scripts."""
-    lua = cache.vm.used()
+def memory_fields(cache: ScriptCache, functions: Functions) -> Mapping[str, object]:
+    """What INFO's section memory shows of scripts and functions."""
+    scripts_vm = cache.vm.used()
+    functions_vm = functions.machine.used() if functions.machine is not None else 0
     return {
-        "used_memory_lua": lua,
-        "used_memory_vm_eval": lua,
+        "used_memory_lua": scripts_vm,
+        "used_memory_vm_eval": scripts_vm,
         "used_memory_scripts_eval": cache.memory(),
         "number_of_cached_scripts": len(cache),
-        "used_memory_vm_total": lua,
-        "used_memory_scripts": cache.memory(),
+        "number_of_functions": len(functions.libraries.functions),
+        "number_of_libraries": len(functions.libraries.by_name),
+        "used_memory_vm_functions": functions_vm,
+        "used_memory_vm_total": scripts_vm + functions_vm,
+        "used_memory_functions": functions.memory(),
+        "used_memory_scripts": cache.memory() + functions.memory(),
     }

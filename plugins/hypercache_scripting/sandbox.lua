@@ -733,6 +733,11 @@ return {
     -- Lupa looks for this name before each call, which must not take memory then.
     debug = false,
     readonly = readonly,
+    -- What code finds for its globals from now on: those of scripts, or a library's while it loads.
+    show = function(target)
+        getmeta(environment).__index = target
+        targets[environment] = target
+    end,
     chunk = chunk,
     evaluate = function(f, count, ...)
         if count == 1 then

@@ -55,7 +55,7 @@ LAYERS: dict[str, set[str]] = {
     "durability": {"backend", "engine"},
     "rdb": {"backend", "keyspace", "streams", "values"},
     "commands": {"backend", "config", "engine", "keyspace", "rdb", "reply", "streams", "values"},
-    "plugin": {"backend", "engine", "keyspace", "reply"},
+    "plugin": {"backend", "engine", "keyspace", "protocol", "reply"},
     "extensions": {"backend", "backend_tools", "plugin"},
     "supervision": {"backend", "engine", "extensions", "keyspace", "observability", "plugin"},
     "transport": {"engine"},
@@ -115,7 +115,7 @@ BACKEND_MAY_IMPORT = re.compile(
 )
 # Plugins know the contract and what goes through it.
 PLUGIN_MAY_IMPORT = re.compile(
-    r"hypercache\.(plugin|backend|reply|keyspace|engine|observability)(\.|$)"
+    r"hypercache\.(plugin|backend|reply|rdb|keyspace|engine|observability)(\.|$)"
 )
 # Loaded by name: the command line, the modules of commands, fixtures for pytest.
 LOADED_BY_NAME = re.compile(

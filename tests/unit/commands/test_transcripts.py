@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hypercache.testing.engine import EngineHarness, HarnessClient
-from hypercache.testing.resp import encode
-from tests.support.transcripts import RESP3, Section, load
+from hypercache.testing.engine import EngineHarness
+from tests.support.played import played
+from tests.support.transcripts import Section, load
 
 SECTIONS = [
     section
@@ -17,24 +17,4 @@ SECTIONS = [
 
 @pytest.mark.parametrize("section", SECTIONS, ids=str)
 def test_transcript(harness: EngineHarness, section: Section) -> None:
-    clients: dict[str, HarnessClient] = {"": harness.first}
-
-    received: dict[str, list[object]] = {"": []}
-
-    def send(name: str, arguments: list[bytes]) -> None:
-        if name not in clients:
-            clients[name] = harness.client(3 if name.startswith(RESP3) else 2)
-            clients[name].received()
-            received[name] = []
-        clients[name].send(encode(*arguments))
-
-    def receive(name: str) -> object:
-        received[name] += clients[name].replies()
-        if not received[name]:
-            harness.advance(1000)
-            received[name] += clients[name].replies()
-        return received[name].pop(0)
-
-    assert section.play(send, receive) == section.written()
-    for name, client in clients.items():
-        assert received[name] + client.replies() == []
+    assert played(harness, section) == section.written()

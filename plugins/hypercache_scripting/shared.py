@@ -1,0 +1,32 @@
+"""What the plugin shares: where its commands find their scripts and functions."""
+
+from typing import cast
+
+from hypercache.plugin import Context
+from hypercache_scripting.cache import ScriptCache
+from hypercache_scripting.functions import Functions
+
+
+class Scripting:
+    """What other plugins find, too: ``host.shared("scripting")``.
+
+    ``functions`` is the door for persistence: its ``sources`` and ``restore``.
+    """
+
+    def __init__(self, cache: ScriptCache, functions: Functions) -> None:
+        self.cache = cache
+        self.functions = functions
+
+
+def scripts_of(context: Context) -> ScriptCache:
+    """The cached scripts of the server that a command runs on."""
+    return _shared(context).cache
+
+
+def functions_of(context: Context) -> Functions:
+    """The libraries of the server that a command runs on."""
+    return _shared(context).functions
+
+
+def _shared(context: Context) -> Scripting:
+    return cast(Scripting, context.engine.shared["scripting"])
