@@ -32,6 +32,7 @@ from hypercache.extensions import BACKENDS, ExtensionError
 from hypercache.keyspace.clock import Chance, Clock
 from hypercache.observability.logs import get_logger
 from hypercache.observability.progress import ProgressLog
+from hypercache.oom_score import OomScore
 from hypercache.supervision import Supervisor, load_plugin
 from hypercache.transport.admission import Door
 from hypercache.transport.listeners import ListenError, bind_tcp, bind_unix
@@ -112,6 +113,7 @@ class Server:
             raise StartError(f"backend {settings.backend!r} cannot be opened: {error}") from error
         self.durability = Durability(self.engine)
         self.door = Door()
+        self.oom_score = OomScore()
         self.reactor = Reactor(self.engine, self.door)
         self.tls: TlsListener | None = None
         self._tcp: list[socket.socket] = []

@@ -1,6 +1,7 @@
 """Which setting moves what: settings are read once here, and again when CONFIG SET changes them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -167,6 +168,15 @@ def encodings(server: "Server") -> None:
     limits.stream_entries = settings.stream_node_max_entries
 
 
+def oom_score(server: "Server") -> None:
+    """Whom the system kills when memory is short; refused when it cannot be told."""
+    try:
+        server.oom_score.apply(server.settings)
+    except ConfigError as error:
+        server.log.warning("oom_score_failed", message=str(error.__cause__))
+        raise
+
+
 def listen(server: "Server") -> None:
     """Where plain clients connect; refused when that cannot be bound."""
     try:
@@ -206,3 +216,8 @@ def wire(server: "Server") -> None:
         server.configuration.subscribe_any(names, partial(apply, server))
         apply(server)
     server.configuration.subscribe_any(("port", "bind"), partial(listen, server))
+    server.configuration.subscribe_any(
+        ("oom-score-adj", "oom-score-adj-values"), partial(oom_score, server)
+    )
+    with suppress(ConfigError):  # it is logged, and at the start no reason not to serve
+        oom_score(server)

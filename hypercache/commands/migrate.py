@@ -74,7 +74,8 @@ def migrate_keys(args: list[bytes]) -> list[tuple[int, int]] | None:
 @command(
     'MIGRATE host port:integer key-selector=(key | empty-string:"") destination-db:integer'
     " timeout:integer [COPY] [REPLACE]"
-    " [authentication=(AUTH auth | AUTH2 auth2=(username password))] [KEYS keys:key...]",
+    " [authentication=(AUTH auth/password | AUTH2 auth2=(username password))]"
+    " [KEYS keys/key:key...]",
     group="generic",
     since="2.6.0",
     complexity="as DUMP and DEL here and RESTORE there, and O(N) for N bytes on their way",

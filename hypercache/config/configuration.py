@@ -138,6 +138,13 @@ class Configuration:
                 message = f"{change.name} {directive.effect_text()}"
                 _log.warning("setting_without_effect", message, setting=change.name)
 
+    def _is_kept(self, directive: Directive, value: str) -> bool:
+        """Whether a fixed setting of our own is set to what it is.
+
+        Whoever sets again all that CONFIG GET has shown knows which of Redis' are fixed.
+        """
+        return directive.ours and (directive.name, value) in self.get(directive.name)
+
     def _look_up(
         self, pairs: list[tuple[str, str]], local: bool, loading: bool
     ) -> list[tuple[str, Directive, str]]:
@@ -149,7 +156,7 @@ class Configuration:
                 raise ConfigError(
                     f"ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
                 )
-            if directive.fixed:
+            if directive.fixed and not self._is_kept(directive, value):
                 raise _failed(name, "can't set immutable config")
             if directive.protected and not self._may_change_protected(local):
                 raise _failed(name, "can't set protected config")

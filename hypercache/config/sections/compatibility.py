@@ -6,16 +6,14 @@ from typing import Literal, TypeAlias
 
 from attrs import define
 
-from hypercache.config.compound import OomScores
 from hypercache.config.errors import ConfigError
 from hypercache.config.kinds import INT_MAX, LONG_MAX, UINT_MAX
-from hypercache.config.schema import choice, integer, memory, setting, text, yes_no
+from hypercache.config.schema import choice, integer, memory, text, yes_no
 
 Supervised: TypeAlias = Literal["upstart", "systemd", "auto", "no"]
 SyslogFacility: TypeAlias = Literal[
     "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"
 ]
-OomScoreAdj: TypeAlias = Literal["no", "yes", "relative", "absolute"]
 PropagationError: TypeAlias = Literal["ignore", "panic", "panic-on-replicas"]
 
 _MB = 1 << 20
@@ -116,16 +114,6 @@ class CompatibilitySettings:
         "Switch off transparent huge pages: they hurt servers that fork.",
         fixed=True,
         effect="ignored",
-    )
-    oom_score_adj: OomScoreAdj = choice(
-        OomScoreAdj,
-        "no",
-        "Tell Linux whom to kill when memory is short.",
-        synonyms={"yes": "relative"},
-        effect="ignored",
-    )
-    oom_score_adj_values: tuple[int, ...] = setting(
-        OomScores(), (0, 200, 800), "Scores of primary, replica and child.", effect="ignored"
     )
     server_cpulist: str = text(
         "",

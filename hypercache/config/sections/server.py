@@ -3,13 +3,16 @@
 # ruff: noqa: RUF009 (the calls declare attrs fields)
 
 import os
+from typing import Literal, TypeAlias
 
 from attrs import define
 
-from hypercache.config.compound import Repeated
+from hypercache.config.compound import OomScores, Repeated
 from hypercache.config.kinds import INT_MAX, Directory, Flags
 from hypercache.config.mappings import Mapping, Plugins
-from hypercache.config.schema import integer, setting, text
+from hypercache.config.schema import choice, integer, setting, text
+
+OomScoreAdj: TypeAlias = Literal["no", "yes", "relative", "absolute"]
 
 _SHUTDOWN = Flags(
     "default",
@@ -47,6 +50,15 @@ class ServerSettings:
         _SHUTDOWN, (), "What SHUTDOWN options SIGTERM stands for.", effect="later"
     )
     pidfile: str = text("", "File that holds the process id while the server runs.", fixed=True)
+    oom_score_adj: OomScoreAdj = choice(
+        OomScoreAdj,
+        "no",
+        "Tell Linux whom to kill when memory is short.",
+        synonyms={"yes": "relative"},
+    )
+    oom_score_adj_values: tuple[int, ...] = setting(
+        OomScores(), (0, 200, 800), "Scores of primary, replica and child; only the first is used."
+    )
     include: tuple[tuple[str, ...], ...] = setting(
         Repeated(1, 1, "a file, or a pattern of files"),
         (),

@@ -296,3 +296,12 @@ def test_all_or_nothing(pairs: list[tuple[str, str]]) -> None:
         assert {each.name for each in DIRECTIVES if each.name in changed} <= touched | {
             each.name for each in DIRECTIVES if set(each.aliases) & touched
         }
+
+
+def test_own_fixed_settings_may_be_set_to_what_they_are() -> None:
+    configuration = Configuration(Settings())
+    configuration.set([("log-format", "auto")], local=True, loading=False)
+    with pytest.raises(ConfigError, match="immutable"):
+        configuration.set([("log-format", "json")], local=True, loading=False)
+    with pytest.raises(ConfigError, match="immutable"):
+        configuration.set([("daemonize", "no")], local=True, loading=False)
