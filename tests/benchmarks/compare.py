@@ -98,15 +98,17 @@ class Comparison:
     def _run_load(self, part: str, load: Load, servers: list[Server]) -> None:
         """Warm every server up, then the rounds; who fails once is out of this load."""
 
+        throughput = self.runner.publish if load.listeners else self.runner.run
+
         def warm_up(server: Server) -> Figures:
-            return self.runner.run(server, load, max(load.requests // 10, load.pipeline))
+            return throughput(server, load, max(load.requests // 10, load.pipeline))
 
         def measure(server: Server) -> Figures:
             if part == "latency":
                 return self.runner.pauses(server, load, self.options.seconds)
             if part == "readers":
                 return self.runner.readers(server, load, self.options.seconds)
-            return self.runner.run(server, load, load.requests)
+            return throughput(server, load, load.requests)
 
         label = {"latency": "PING beside ", "readers": "GET beside "}.get(part, "") + load.label
         racing = [s for s in servers if self._attempt(part, label, 0, s, warm_up)]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from .audience import CHANNEL, Audience, message_bytes
 from .servers import HOST, BenchmarkError, Client, Server, encode
 
 PROBE_INTERVAL = 0.001
@@ -32,7 +33,8 @@ Figures = dict[str, float]
 class Load:
     """One run of redis-benchmark: ``command`` is one of its tests, ``size`` is in bytes.
 
-    With a ``policy`` it is for servers that sync by it.
+    With a ``policy`` it is for servers that sync by it. With ``listeners`` it publishes, and so
+    many subscribers read all of it.
     """
 
     command: str
@@ -42,6 +44,7 @@ class Load:
     size: int = 64
     keys: int = KEYS
     policy: str = ""
+    listeners: int = 0
 
     @property
     def label(self) -> str:
@@ -49,6 +52,7 @@ class Load:
         size = "" if self.command in ("ping", "incr") else f" {byte_text(self.size)}"
         text = f"{self.command.upper()}{size}, pipeline {self.pipeline}, {self.clients:,} clients"
         text += f", {self.keys:,} keys" if self.keys > KEYS else ""
+        text += f", {self.listeners:,} subscribers" if self.listeners else ""
         return f"sync {self.policy}: {text}" if self.policy else text
 
     def suits(self, server: str) -> bool:
@@ -68,7 +72,10 @@ class Load:
             "-d": self.size,
             "-r": self.keys,
         }
-        return [*(str(part) for pair in options.items() for part in pair), "--csv"]
+        if self.listeners:
+            del options["-t"], options["-r"]
+        words = [*(str(part) for pair in options.items() for part in pair), "--csv"]
+        return [*words, "PUBLISH", CHANNEL.decode(), "x" * self.size] if self.listeners else words
 
 
 def byte_text(size: int) -> str:
@@ -104,6 +111,19 @@ class Runner:
             raise BenchmarkError(f"failed: {(done.stderr or done.stdout).strip()[-300:]}")
         figures = parse_csv(done.stdout)
         figures["cpu_us"] = (server.cpu_seconds() - before) / requests * 1e6
+        return figures
+
+    def publish(self, server: Server, load: Load, requests: int) -> Figures:
+        """What `run` answers, while subscribers read every message.
+
+        Raises:
+            BenchmarkError: as `run`, or not every message has reached everybody.
+        """
+        with Audience(server.port, load.listeners) as audience:
+            before = server.cpu_seconds()
+            figures = self.run(server, load, requests)
+            audience.wait_for(requests * load.listeners * message_bytes(load.size))
+            figures["cpu_us"] = (server.cpu_seconds() - before) / requests * 1e6
         return figures
 
     @contextlib.contextmanager

@@ -9,11 +9,13 @@ from .measure import KEYS, Load
 
 LARGE_SIZES = (1024, 16 * 1024)
 FILL_BYTES = 64 * 1024 * 1024
+LISTENERS = 100
 MANY = 16  # the pipeline where the parts speak of throughput
 
 #: Parts whose loads run on the same servers, one after another.
 GROUPS = (
     ("commands", "clients", "latency", "values", "defaults"),
+    ("pubsub",),
     ("backends",),
     ("sync", "readers"),
 )
@@ -36,6 +38,11 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Load]]:
         requests = whole(options.requests * min(pipeline, 5), pipeline, few)
         return Load(command, requests, pipeline, few, keys=options.keys, policy=policy)
 
+    def published(pipeline: int) -> Load:
+        """Each message reaches many, so that fewer take as long."""
+        requests = whole(options.requests * min(pipeline, 5) // 5, pipeline, few)
+        return Load("publish", requests, pipeline, few, keys=1, listeners=LISTENERS)
+
     def synced(policy: str) -> Load:
         # Where every request waits for the disk, fewer take as long.
         requests = options.requests // (5 if policy == "always" else 1)
@@ -47,6 +54,7 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Load]]:
         "latency": [load("set", MANY, few)],
         "values": [load(word, 1, few, size) for size in LARGE_SIZES for word in pairs],
         "defaults": default_loads(options.requests, few),
+        "pubsub": [published(pipeline) for pipeline in (1, MANY)],
         "backends": [stored(word, pipeline) for pipeline in (MANY, 1) for word in pairs],
         "sync": [synced(policy) for policy in ("always", "everysec", "no")],
         "readers": [synced("always"), stored("set", MANY, "everysec")],

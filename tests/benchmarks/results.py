@@ -47,6 +47,7 @@ METRICS = {
         Metric("probe_p999_ms", "p99.9 ms", 2),
         Metric("probe_max_ms", "longest ms", 2),
     ),
+    "pubsub": THROUGHPUT,
     "defaults": THROUGHPUT,
     "memory": (
         Metric("rss_per_key", "RSS B/key", 1),
