@@ -135,8 +135,6 @@ class Tracking(ChangeObserver):
         self._lengths: dict[int, int] = {}
         # How often in a row the table was still too large after some keys were forgotten.
         self._failures: i64 = 0
-        # A command has not begun yet: what its own client is told precedes its reply.
-        self._early = False
 
     # Who tracks ----------------------------------------------------------------------------
 
@@ -263,13 +261,11 @@ class Tracking(ChangeObserver):
     def forget_some(self) -> None:
         """Forget keys, as many as are too many, or the more the longer there are too many."""
         table = self.table
-        self._early = True
         effort: i64 = _EFFORT * (self._failures + 1)
         while effort > 0 and 0 < self.max_keys < len(table):
             key = table.any_key(self.engine.chance)
             self._invalidate(key, table.take(key))
             effort -= 1
-        self._early = False
         self._limit()
         self._failures = self._failures + 1 if self.engine.armed & TABLE_BIT else 0
 
@@ -295,7 +291,7 @@ class Tracking(ChangeObserver):
 
         With NOLOOP a client is not told of its own changes.
         """
-        author = None if self._early else self.engine.serving
+        author = self.engine.serving if self._is_amid_command() else None
         message = Invalidation([key])
         for client in readers:
             session = self.clients.get(client)
@@ -368,7 +364,11 @@ class Tracking(ChangeObserver):
             return  # RESP2 knows no messages but those of pub/sub
         if receiver is not self.engine.serving:
             receiver.send(message.encoded(receiver.version))
-        elif self._early:
-            self.engine.writer.write(message.value(receiver.version))
-        else:
+        elif self._is_amid_command():
             receiver.push(message.value(receiver.version))
+        else:  # before its command: that finds what the message tells of
+            self.engine.writer.write(message.value(receiver.version))
+
+    def _is_amid_command(self) -> bool:
+        """Whether it is a command that has changed something, not what precedes it."""
+        return self.engine.settlement.author is not None

@@ -1,7 +1,9 @@
 """maxmemory-clients: whose memory counts, and who is cut off first."""
 
+from hypercache.config import load
 from hypercache.engine.buffers import client_memory
 from hypercache.engine.client_eviction import SMALLEST
+from hypercache.server import Server
 from hypercache.testing.engine import EngineHarness, HarnessClient
 from hypercache.testing.resp import encode
 
@@ -184,3 +186,15 @@ def test_without_a_limit_nobody_has_an_account() -> None:
     text = harness.command("INFO", "stats")
     assert isinstance(text, bytes)
     assert b"evicted_clients:0" in text
+
+
+def test_the_settings_reach_the_engine() -> None:
+    server = Server(load(["--maxmemory-clients", "1mb", "--tracking-table-max-keys", "5"]))
+    eviction = server.engine.delivery.eviction
+    assert (eviction.limit, server.engine.tracking.max_keys) == (MB, 5)
+    server.configuration.set([("maxmemory-clients", "10%"), ("maxmemory", "100mb")])
+    assert eviction.limit == 10 * MB
+    server.configuration.set([("maxmemory", "0")])
+    assert eviction.limit == 0, "a part of nothing is no limit"
+    server.configuration.set([("tracking-table-max-keys", "0")])
+    assert server.engine.tracking.max_keys == 0
