@@ -52,6 +52,7 @@ ONCE: Final[dict[str, str]] = {
     "tests/unit/observability": _NEVER_COMPILED,
     "tests/unit/test_generated_pages.py": _SOURCES,
     "tests/unit/test_log_reporter.py": _NEVER_COMPILED,
+    "tests/unit/test_redispy_runner.py": _NEVER_COMPILED,
     "tests/unit/test_tcl_runner.py": _NEVER_COMPILED,
     "tests/unit/test_testing_server.py": _NEVER_COMPILED,
     "tests/unit/test_tidy.py": _SOURCES,
