@@ -109,6 +109,11 @@ def set_active_expire(context: Context, args: list[bytes]) -> Reply:
     return OK
 
 
+def allow_scripts(context: Context, args: list[bytes]) -> Reply:
+    context.engine.scripts.allows_all = is_set(args[0])
+    return OK
+
+
 def pause_cron(context: Context, args: list[bytes]) -> Reply:
     context.engine.background.enabled = not is_set(args[0])
     return OK
@@ -320,6 +325,13 @@ _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
         1,
         "SET-ACTIVE-EXPIRE <0|1>",
         "Let keys expire in the background, or only when looked at.",
+    ),
+    b"set-disable-deny-scripts": Subcommand(
+        allow_scripts,
+        1,
+        1,
+        "SET-DISABLE-DENY-SCRIPTS <0|1>",
+        "Let scripts call every command, or no longer.",
     ),
     b"sleep": Subcommand(sleep, 1, 1, "SLEEP <seconds>", "Stop the whole server for a while."),
     b"stringmatch-len": Subcommand(

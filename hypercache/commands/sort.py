@@ -81,6 +81,8 @@ class Options:
         self.descending = False
         self.alphabetic = False
         self.unsorted = False
+        # A script's effects and replies must not depend on the order of a set.
+        self.in_script = False
 
 
 def parse_options(context: Context, args: list[bytes], may_store: bool) -> Options:
@@ -89,6 +91,7 @@ def parse_options(context: Context, args: list[bytes], may_store: bool) -> Optio
     Patterns name any key there is, so only a user may give some who may read all keys.
     """
     options = Options()
+    options.in_script = context.caller is not None
     may_look = may_read_all(context, args)
     at = 2
     while at < len(args):
@@ -230,6 +233,8 @@ def sorted_elements(db: Keyspace, key: bytes, options: Options) -> list[bytes]:
         # So that what is stored does not depend on an order that another server may not share.
         elements.sort()
     if options.unsorted and options.target is None:
+        if options.in_script:
+            elements.sort(reverse=options.descending)
         return elements[start : start + count]
     elements = sort_by(db, elements, options)
     return elements[start : start + count]

@@ -49,6 +49,10 @@ class ReadOptions:
         option = args[at].lower()
         left = len(args) - at - 1
         if option == b"block" and left > 0:
+            if context.caller is not None:
+                raise ErrorReply(
+                    f"ERR {quotable(args[0])} command is not allowed with BLOCK option from scripts"
+                )
             self.deadline = deadline_in_microseconds(args[at + 1], context.db.changes.now)
         elif option == b"count" and left > 0:
             count = parse_integer(args[at + 1])

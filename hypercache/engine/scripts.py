@@ -117,7 +117,7 @@ class Script(Context):
         except ErrorReply:
             return self._unknown(args)
         refusal: ErrorReply | None = None
-        if command.flags & NOSCRIPT:
+        if command.flags & NOSCRIPT and not engine.scripts.allows_all:
             refusal = ErrorReply("ERR This Redis command is not allowed from script")
         elif not self.user.unrestricted:
             refusal = self._denied(command, args)
@@ -212,6 +212,8 @@ class Scripts:
         self.threshold: i64 = 5000
         self.serve_others: Callable[[], None] | None = None
         self.is_busy = False
+        # Whether scripts may call commands that are not for them (DEBUG).
+        self.allows_all = False
         # What calls of a command declare of the script that they run, by the command's name.
         self.declared: dict[bytes, Callable[[list[bytes]], int]] = {}
 

@@ -84,7 +84,7 @@ class Digits:
 
 
 class BigNumber:
-    """An integer of any size, in digits (what a script says is one)."""
+    """An integer of any size, in digits (what a script says is one): one line."""
 
     def __init__(self, text: bytes) -> None:
         self.text = text

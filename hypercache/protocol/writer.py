@@ -205,8 +205,7 @@ class ReplyWriter:
             if self.version == 2:
                 self.write_bulk(value.text)
             else:
-                digits = value.text.replace(b"\r", b" ").replace(b"\n", b" ")
-                self._write_line(b"(%b\r\n" % digits)
+                self._write_line(b"(%b\r\n" % value.text)
         elif isinstance(value, ErrorReply):
             self.write_error(value.text)
         elif isinstance(value, NullArray):

@@ -32,13 +32,15 @@ _EXACT: Final = 1 << 53
 class Calls:
     """The commands of the running script. ``room`` bytes of Lua's memory are for their replies.
 
-    ``script`` is the running one, None when there is none.
+    ``script`` is the running one, None when there is none; ``collected`` are arguments of a
+    command that has more than are passed at once.
     """
 
     def __init__(self, lua: LuaRuntime, room: int) -> None:
         self.script: Script | None = None
         # While a library is loaded: whether that takes too long.
         self.overdue: Callable[[], bool] | None = None
+        self.collected: list[object] = []
         self._lua = lua
         self._room = room
         self._used = lua.get_memory_used
@@ -55,6 +57,9 @@ class Calls:
             return False, NO_MEMORY
         if script is None:
             return b"ERR redis.call is not available here", ERROR
+        if not arguments:
+            arguments = tuple(self.collected)
+            self.collected.clear()
         try:
             args = [each if isinstance(each, bytes) else argument(each) for each in arguments]
             reply = script.call(args)
@@ -71,6 +76,11 @@ class Calls:
             return self._converted(script, reply)
         except Exception as bug:  # noqa: BLE001 - see the top of this module
             return self._report(script, bug)
+
+    def collect(self, *arguments: object) -> bool:
+        """Take some of the arguments of a command, which `invoke` without any runs."""
+        self.collected.extend(arguments)
+        return True
 
     def _converted(self, script: Script, reply: object) -> object:
         """A reply that is not plain. While tables are made, Lua has no limit: see runtime.py."""

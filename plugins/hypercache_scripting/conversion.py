@@ -205,7 +205,7 @@ class Row:
             assert isinstance(number, int | float)
             return float(number)
         if code == 5:
-            return BigNumber(self._bytes())
+            return BigNumber(self._bytes().replace(b"\r", b" ").replace(b"\n", b" "))
         if code == 6:
             form = (self._bytes() + b"   ")[:3]
             return Verbatim(self._bytes(), form)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from hypercache.engine.scripts import COMPATIBLE
+from hypercache.keyspace.numbers import parse_integer
 from hypercache.plugin import OK, Context, ErrorReply, Reply, command
 from hypercache_scripting.cache import CachedScript, ScriptCache
 from hypercache_scripting.runtime import Failure
@@ -14,11 +15,8 @@ _DIGEST: Final = 40
 
 def count_of_keys(args: list[bytes]) -> int:
     """How many of the arguments behind the third are keys; raises `ErrorReply`."""
-    try:
-        count = int(args[2]) if args[2].removeprefix(b"-").isdigit() else None
-    except ValueError:
-        count = None
-    if count is None or not -(1 << 63) <= count < 1 << 63:
+    count = parse_integer(args[2])
+    if count is None:
         raise ErrorReply("ERR value is not an integer or out of range")
     if count > len(args) - 3:
         raise ErrorReply("ERR Number of keys can't be greater than number of args")
@@ -28,26 +26,33 @@ def count_of_keys(args: list[bytes]) -> int:
 
 
 def evaluate(
-    context: Context, args: list[bytes], cached: CachedScript, keys: int, read_only: bool
+    context: Context,
+    args: list[bytes],
+    name: bytes,
+    cached: CachedScript,
+    keys: int,
+    read_only: bool,
 ) -> Reply:
-    """Run a script for a client. Errors of its commands are counted already: not raised."""
-    engine = context.engine
-    scripts = engine.scripts
+    """Run a script for a client."""
+    scripts = context.engine.scripts
     script = scripts.begin(context, cached.sha, cached.flags, read_only, True)
-    failure: Failure | None = None
-    reply: Reply = None
     try:
-        reply = scripts_of(context).vm.evaluate(cached.function, script, keys, args[3:])
-    except Failure as error:
-        failure = error
+        return scripts_of(context).vm.evaluate(cached.function, script, keys, args[3:])
+    except Failure as failure:
+        return answer(context, name, failure)
     finally:
         scripts.end(script)
-    if failure is None:
-        return reply
-    error_reply = ErrorReply(failure.text)
-    if failure.counted:
-        return error_reply
-    raise error_reply
+
+
+def answer(context: Context, name: bytes, failure: Failure) -> ErrorReply:
+    """What the client is told where a script fails; raised unless it is counted already."""
+    error = ErrorReply(failure.text)
+    if not failure.counted:
+        raise error from failure
+    called = context.engine.registry.original(name)
+    if called is not None:
+        called.failed_calls += 1
+    return error
 
 
 def announce(context: Context, name: bytes, args: list[bytes]) -> None:
@@ -63,7 +68,8 @@ def by_text(context: Context, args: list[bytes], name: bytes, read_only: bool) -
     """Run the script in the first argument."""
     announce(context, name, args)
     keys = count_of_keys(args)
-    return evaluate(context, args, scripts_of(context).evaluated(args[1]), keys, read_only)
+    cached = scripts_of(context).evaluated(args[1])
+    return evaluate(context, args, name, cached, keys, read_only)
 
 
 def by_digest(context: Context, args: list[bytes], name: bytes, read_only: bool) -> Reply:
@@ -75,7 +81,7 @@ def by_digest(context: Context, args: list[bytes], name: bytes, read_only: bool)
     cached = scripts_of(context).get(args[1])
     if cached is None:
         raise ErrorReply(_NO_SCRIPT)
-    return evaluate(context, args, cached, keys, read_only)
+    return evaluate(context, args, name, cached, keys, read_only)
 
 
 @command(

@@ -6,7 +6,7 @@ from hypercache.keyspace.glob import matches
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.plugin import OK, Context, ErrorReply, Reply, command
 from hypercache.reply import Members, printable
-from hypercache_scripting.evaluation import announce
+from hypercache_scripting.evaluation import announce, answer
 from hypercache_scripting.functions import (
     APPEND,
     ENGINE,
@@ -25,7 +25,7 @@ _TO_ALL: Final = "request_policy:all_shards response_policy:all_succeeded"
 
 
 def call(context: Context, args: list[bytes], name: bytes, read_only: bool) -> Reply:
-    """Run a function for a client. Errors of its commands are counted already: not raised."""
+    """Run a function for a client."""
     announce(context, name, args)
     functions = functions_of(context)
     function = functions.find(args[1])
@@ -44,10 +44,7 @@ def call(context: Context, args: list[bytes], name: bytes, read_only: bool) -> R
     try:
         return function.run(script, keys, args[3:])
     except Failure as failure:
-        error = ErrorReply(failure.text)
-        if failure.counted:
-            return error
-        raise error from failure
+        return answer(context, name, failure)
     finally:
         functions.running = []
         scripts.end(script)

@@ -84,6 +84,7 @@ class VirtualMachine:
         install(self.lua)
         host: Mapping[bytes, object] = {
             b"invoke": self.calls.invoke,
+            b"collect": self.calls.collect,
             b"tick": self.calls.tick,
             b"setresp": self.calls.set_version,
             b"set_repl": self.calls.set_repl,
@@ -97,6 +98,8 @@ class VirtualMachine:
         }
         build = self.lua.compile(_source(), name="=redis")
         self.sandbox = cast("Mapping[bytes, object]", build(self.lua.table_from(host)))
+        self.collect()
+        self._base: int = self.lua.get_memory_used(total=True)
         self._compile = self._door(b"compile")
         self._evaluate = self._door(b"evaluate")
         self._evaluate_tables = self._door(b"evaluate_tables")
@@ -107,8 +110,8 @@ class VirtualMachine:
         return cast("Callable[..., object]", self.sandbox[name])
 
     def used(self) -> int:
-        """Bytes that the machine takes, its own libraries included."""
-        return int(self.lua.get_memory_used(total=True))
+        """Bytes that scripts take, beyond the machine and its libraries."""
+        return max(self.lua.get_memory_used(total=True) - self._base, 0)
 
     def collect(self) -> None:
         """Free what no script refers to any more."""
@@ -175,6 +178,7 @@ class VirtualMachine:
             raise Failure(text, False) from error
         finally:
             self.calls.script = None
+            self.calls.collected.clear()
 
     def _settle(self, script: Script, result: tuple[object, ...]) -> Reply:
         """The reply in several values: the items of a row, or what has gone wrong."""

@@ -347,12 +347,28 @@ local function special(kind, value, raised)
     error("not enough memory", 0)
 end
 
+-- Most arguments that one call of the server's functions takes.
+local MOST = 1000
+
+-- Run a command; its arguments in several pieces if they are many.
+local function run(...)
+    local count = select("#", ...)
+    if count <= MOST then
+        return invoke(...)
+    end
+    local all = { ... }
+    for first = 1, count, MOST do
+        host.collect(unpack(all, first, first + MOST - 1 < count and first + MOST - 1 or count))
+    end
+    return invoke()
+end
+
 local function redis_call(...)
     local wrong = objection(select("#", ...), ...)
     if wrong then
         error({ err = "ERR " .. wrong }, 0)
     end
-    local value, kind = invoke(...)
+    local value, kind = run(...)
     if kind then
         return special(kind, value, true)
     end
@@ -364,7 +380,7 @@ local function redis_pcall(...)
     if wrong then
         return { err = "ERR " .. wrong }
     end
-    local value, kind = invoke(...)
+    local value, kind = run(...)
     if kind then
         return special(kind, value, false)
     end
