@@ -16,7 +16,7 @@ from hypercache.engine.acl.file import AclFileError
 from hypercache.engine.acl.rules import has_spaces
 from hypercache.engine.acl.selectors import Selector
 from hypercache.engine.acl.users import check
-from hypercache.engine.command import CATEGORIES, MODULE, command
+from hypercache.engine.command import CATEGORIES, command
 from hypercache.engine.context import Context
 from hypercache.reply import OK, ErrorReply, Members, Reply, printable, quotable
 
@@ -50,11 +50,8 @@ def acl_cat(context: Context, args: list[bytes]) -> Reply:
     if name not in CATEGORIES:
         raise ErrorReply(f"ERR Unknown category '{quotable(args[2])[:128]}'")
     bit = 1 << CATEGORIES.index(name)
-    return [
-        each.name
-        for each in context.engine.registry.originals()
-        if each.categories & bit and not each.flags & MODULE
-    ]
+    every = context.engine.registry.originals()
+    return [each.name for each in every if each.categories & bit]
 
 
 @command(
