@@ -110,6 +110,18 @@ test("scripts", async () => {
   assert.equal(await client.eval("return ARGV[1]", { arguments: ["x"] }), "x");
 });
 
+test("functions", async () => {
+  await redis.functionLoad(
+    "#!lua name=tests\nredis.register_function{function_name='twice', " +
+    "callback=function(keys, args) return args[1] * 2 end, flags={'no-writes'}}",
+    { REPLACE: true },
+  );
+  assert.equal(await redis.fCall("twice", { arguments: ["21"] }), 42);
+  assert.equal(await redis.fCallRo("twice", { arguments: ["4"] }), 8);
+  assert.deepEqual((await redis.functionList()).map((each) => each.library_name), ["tests"]);
+  await redis.functionDelete("tests");
+});
+
 test("client-side caching", async () => {
   const clientSideCache = { ttl: 0, maxEntries: 100, evictPolicy: "LRU" };
   const client = await connect({ RESP: 3, clientSideCache });
