@@ -13,10 +13,13 @@ from struct import Struct
 from typing import Final
 
 _HEADER_SIZE: Final = 12
-# `redis` and the libraries: what may raise.
-_NAMES: Final = tuple(
+# Functions of `redis` and the libraries that may raise.
+_NAMES: Final = frozenset(
     name + b"\0"
-    for name in b"call pcall decode encode pack unpack unpack_one unpack_limit size".split()
+    for name in (
+        b"call pcall decode encode pack unpack unpack_one unpack_limit size "
+        b"tobit tohex bnot band bor bxor bswap lshift rshift arshift rol ror"
+    ).split()
 )
 
 _GETTABLE: Final = 6

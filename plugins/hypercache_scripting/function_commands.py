@@ -113,7 +113,7 @@ def function_delete(context: Context, args: list[bytes]) -> Reply:
 
 
 @command(
-    "FUNCTION FLUSH [ASYNC | SYNC]",
+    "FUNCTION FLUSH flush-type=[ASYNC | SYNC]",
     container="FUNCTION",
     group="scripting",
     since="7.0.0",
@@ -146,7 +146,7 @@ def function_dump(context: Context, args: list[bytes]) -> Reply:
 
 
 @command(
-    "FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]",
+    "FUNCTION RESTORE serialized-value policy=[FLUSH | APPEND | REPLACE]",
     container="FUNCTION",
     group="scripting",
     since="7.0.0",
