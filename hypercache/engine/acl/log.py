@@ -6,6 +6,8 @@ from mypy_extensions import i64
 
 # Alike entries are one while no more time passes between them, in milliseconds.
 GROUPING: Final[i64] = 60_000
+# Bytes of a key, channel or name that an entry keeps: clients choose how long these are.
+KEPT: Final = 1024
 # Among how many of the latest entries an alike one is sought.
 SEARCHED: Final = 10
 
@@ -22,8 +24,8 @@ class LogEntry:
     ) -> None:
         self.reason = reason
         self.where = where
-        self.subject = subject
-        self.user = user
+        self.subject = shortened(subject)
+        self.user = shortened(user)
         self.client = client
         self.created: i64 = now
         self.updated: i64 = now
@@ -68,3 +70,10 @@ class AclLog:
     def reset(self) -> None:
         """Forget all entries; numbers go on."""
         self.entries.clear()
+
+
+def shortened(text: bytes) -> bytes:
+    """A text, of which the end is only counted where it is too long to be kept."""
+    if len(text) <= KEPT:
+        return text
+    return text[:KEPT] + b"... (%d more bytes)" % (len(text) - KEPT)

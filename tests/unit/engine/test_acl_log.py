@@ -147,3 +147,12 @@ def test_a_refusal_counts_as_a_rejected_call(harness: EngineHarness) -> None:
     counted = b"cmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1"
     assert counted in info(harness, "commandstats")
     assert b"errorstat_NOPERM:count=1" in info(harness, "errorstats")
+
+
+def test_it_keeps_the_beginning_of_what_is_long(harness: EngineHarness) -> None:
+    alice = logged_in(harness)
+    alice.command("GET", b"x" * 3000)
+    alice.command("AUTH", b"n" * 2000, "guess")
+    login, key = entries(harness)
+    assert login["username"] == b"n" * 1024 + b"... (976 more bytes)"
+    assert key["object"] == b"x" * 1024 + b"... (1976 more bytes)"
