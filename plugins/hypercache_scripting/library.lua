@@ -8,7 +8,7 @@ local sandbox, take = ...
 local globals, redis, readonly = sandbox.globals, sandbox.redis, sandbox.readonly
 local error, next, select, setmetatable = globals.error, globals.next, globals.select,
     globals.setmetatable
-local tostring, type, unpack = globals.tostring, globals.type, globals.unpack
+local tostring, type, concat = globals.tostring, globals.type, globals.table.concat
 local lower, sub = globals.string.lower, globals.string.sub
 local apply, show = sandbox.apply, sandbox.show
 
@@ -34,7 +34,7 @@ local function check_text(value, name)
         or raise(name .. " argument given to redis.register_function must be a string")
 end
 
--- The flags in a table, a row of strings that the host knows or not.
+-- The flags in a table, parted by NULs: strings that the host knows or not.
 local function flags_in(value)
     if type(value) ~= "table" then
         raise("flags argument to redis.register_function must be a table representing function flags")
@@ -44,7 +44,7 @@ local function flags_in(value)
         count = count + 1
         flags[count] = text_of(value[count]) or raise("unknown flag given")
     end
-    return flags
+    return concat(flags, "\0")
 end
 
 -- The arguments that are given as fields of a table: name, callback, description and flags.
@@ -54,7 +54,7 @@ local function named(fields)
             .. "table (representing named arguments).")
     end
     local name, callback, description
-    local flags = {}
+    local flags = ""
     for key, value in next, fields do
         key = lower(text_of(key)
             or raise("named argument key given to redis.register_function is not a string"))
@@ -97,9 +97,9 @@ local function register_function(...)
         if type(callback) ~= "function" then
             raise("second argument to redis.register_function must be a function")
         end
-        flags = {}
+        flags = ""
     end
-    local wrong = take(name, callback, description, unpack(flags))
+    local wrong = take(name, callback, description, flags)
     if wrong then
         raise(wrong)
     end

@@ -68,7 +68,7 @@ class Loader:
 
     def __init__(self, machine: VirtualMachine) -> None:
         self.machine = machine
-        self._registered: list[Function] = []
+        self._registered: dict[bytes, Function] = {}
         self._expires = 0.0
         source = files(__package__).joinpath("library.lua").read_text("utf-8")
         build = machine.lua.compile(source, name="=redis")
@@ -80,7 +80,7 @@ class Loader:
             compiled = self.machine.compile(code, b"@user_function")
         except CompileError as error:
             raise ErrorReply(f"ERR Error compiling function: {error}") from error
-        self._registered = []
+        self._registered = {}
         self._expires = monotonic() + DEADLINE
         self.machine.calls.overdue = self._is_overdue
         try:
@@ -95,7 +95,7 @@ class Loader:
         if isinstance(failure, bytes):
             text = failure.decode("utf-8", "surrogateescape")
             raise ErrorReply(f"ERR Error registering functions: {text}")
-        return self._registered
+        return list(self._registered.values())
 
     def _is_overdue(self) -> bool:
         if monotonic() > self._expires:
@@ -103,18 +103,19 @@ class Loader:
         return self._expires == 0
 
     def _register(
-        self, name: bytes, callback: object, description: bytes | None, *flags: bytes
+        self, name: bytes, callback: object, description: bytes | None, flags: bytes
     ) -> bytes | None:
         """Called by Lua: one more function; what is wrong with it is the answer."""
         if not is_name(name):
             return BAD_NAME.encode()
         # Redis finds functions in whatever case, so two of one library would be one.
-        if any(each.name.lower() == name.lower() for each in self._registered):
+        if name.lower() in self._registered:
             return b"Function already exists in the library"
         bits = 0
-        for flag in flags:
-            if flag.lower() not in FLAGS:
+        for flag in flags.lower().split(b"\0") if flags else []:
+            if flag not in FLAGS:
                 return b"unknown flag given"
-            bits |= FLAGS[flag.lower()]
-        self._registered.append(Function(self.machine, name, callback, description, bits))
+            bits |= FLAGS[flag]
+        function = Function(self.machine, name, callback, description, bits)
+        self._registered[name.lower()] = function
         return None
