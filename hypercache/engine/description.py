@@ -22,7 +22,8 @@ def describe_client(context: Context, args: list[bytes]) -> bytes:
         announced = int(context.parser.announced())
         arguments += int(context.parser.parsed())
         unsent = context.output_bytes
-        chunks = len(context.output) + sum(len(held.chunks) for held in context.held)
+        chunks = len(context.output) + context.outlet.waiting()
+        chunks += sum(len(held.chunks) for held in context.held)
         memory = client_memory(context)
     subscriptions = context.subscriptions or Subscriptions()
     redirect = -1 if context.tracker is None else context.tracker.redirect

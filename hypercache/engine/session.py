@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Outlet:
-    """What a transport does for a session. Neither method may raise for bad luck."""
+    """What a transport does for a session. No method may raise for bad luck."""
 
     def deliver(self) -> None:
         """Take ``session.output``; send now what can be sent now, and the rest when it can.
@@ -36,6 +36,10 @@ class Outlet:
     def close(self) -> None:
         """Drop the connection without sending more. Ends with `Engine.disconnect`."""
         raise NotImplementedError
+
+    def waiting(self) -> int:
+        """How many chunks it has taken and could not send yet; one sent in part counts."""
+        return 0
 
 
 class _Gone(Outlet):

@@ -114,6 +114,9 @@ class Connection(Outlet):
                 self.poller.watch(self, False)
             self.close_if_done()
 
+    def waiting(self) -> int:
+        return len(self.backlog)
+
     def close_if_done(self) -> None:
         """Close a connection that is to end and has nothing left to send."""
         if self.session.is_over():

@@ -36,6 +36,9 @@ class StreamOutlet(Outlet):
         self.chunks.extend(self.session.take())
         self.ready.set()
 
+    def waiting(self) -> int:
+        return len(self.chunks)
+
     def next(self) -> bytes:
         """What is to be sent next: small chunks together, a large one as it is."""
         chunks = self.chunks

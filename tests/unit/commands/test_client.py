@@ -4,26 +4,12 @@ import pytest
 
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import ReplyError, Verbatim
+from tests.support.clients import described, info
 
 FIELDS = (
     "id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem multi-mem "
     "rbs rbp obl oll omem tot-mem events cmd user redir resp lib-name lib-ver"
 )
-
-
-def described(reply: object) -> list[dict[str, str]]:
-    """The fields of each line of CLIENT LIST."""
-    if isinstance(reply, Verbatim):
-        reply = reply.text
-    assert isinstance(reply, bytes)
-    assert reply == b"" or reply.endswith(b"\n")
-    lines = reply.decode().splitlines()
-    return [dict(field.split("=", 1) for field in line.split(" ")) for line in lines]
-
-
-def info(client: HarnessClient) -> dict[str, str]:
-    (fields,) = described(client.command("CLIENT", "INFO"))
-    return fields
 
 
 def addressed(harness: EngineHarness, address: str, local: str = "127.0.0.1:6379") -> HarnessClient:

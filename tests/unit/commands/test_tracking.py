@@ -5,7 +5,7 @@ import pytest
 from hypercache.engine.tracking import CHANNEL
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import Push, encode
-from tests.unit.commands.test_client import described, info
+from tests.support.clients import described, info
 
 
 def invalidation(*keys: str) -> Push:

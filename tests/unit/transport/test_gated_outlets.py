@@ -8,11 +8,13 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair
 
+from hypercache.engine.buffers import client_memory
 from hypercache.engine.journal import ReplyGate
 from hypercache.testing.engine import EngineHarness
 from hypercache.testing.resp import encode
 from hypercache.transport.connection import Connection, Poller
 from hypercache.transport.streams import serve_stream
+from tests.support.clients import described
 from tests.support.sinks import MemorySink, acknowledge
 
 INCREMENT = encode("INCR", "n")
@@ -104,6 +106,26 @@ def test_full_socket_lets_nothing_past_the_gate(gated: Gated, pair: Pair) -> Non
     assert not pair.connection.backlog
     gated.acknowledge()
     assert pair.received() == b":1\r\n"
+
+
+def test_what_the_socket_does_not_take_is_shown_and_counted(gated: Gated, pair: Pair) -> None:
+    eviction = gated.engine.delivery.eviction
+    eviction.set_limit(1 << 20)
+    gated.harness.command("SET", "big", b"x" * 200_000)
+    gated.acknowledge()
+    pair.client.sendall(encode("GET", "big"))
+    pair.round()
+    fields = described(gated.harness.command("CLIENT", "LIST", "ID", 2))[0]
+    assert int(fields["oll"]) == len(pair.connection.backlog) > 0
+    assert (fields["obl"], fields["events"]) == ("0", "rw")
+    unsent = int(fields["omem"])
+    assert 0 < unsent < int(fields["tot-mem"])
+    while pair.connection.backlog:
+        pair.received()
+        pair.round()
+    fields = described(gated.harness.command("CLIENT", "LIST", "ID", 2))[0]
+    assert (fields["oll"], fields["omem"], fields["events"]) == ("0", "0", "r")
+    assert eviction.total == sum(map(client_memory, gated.engine.sessions.values()))
 
 
 def test_reply_of_this_round_is_not_sent_with_the_backlog(gated: Gated, pair: Pair) -> None:
