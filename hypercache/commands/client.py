@@ -57,8 +57,7 @@ def client_info(context: Context, args: list[bytes]) -> Reply:
 
 
 @command(
-    'CLIENT LIST [TYPE client-type=("normal" | "master" | "replica" | "pubsub")]'
-    " [ID client-id:integer...]",
+    "CLIENT LIST [TYPE client-type=(NORMAL | MASTER | REPLICA | PUBSUB)] [ID client-id:integer...]",
     container="CLIENT",
     group="connection",
     since="2.4.0",
@@ -146,7 +145,7 @@ def client_getname(context: Context, args: list[bytes]) -> Reply:
 
 
 @command(
-    'CLIENT SETINFO attr=("lib-name" libname | "lib-ver" libver)',
+    "CLIENT SETINFO attr=(LIB-NAME libname | LIB-VER libver)",
     container="CLIENT",
     group="connection",
     since="7.2.0",

@@ -69,7 +69,7 @@ def positive(value: bytes, name: str) -> int:
 
 @command(
     'CLIENT KILL filter=(old-format/"ip:port" | new-format=([ID client-id:integer]'
-    ' | [TYPE client-type=("normal" | "master" | "slave" | "replica" | "pubsub")]'
+    " | [TYPE client-type=(NORMAL | MASTER | SLAVE | REPLICA | PUBSUB)]"
     ' | [USER username] | [ADDR addr/"ip:port"] | [LADDR laddr/"ip:port"]'
     " | [SKIPME skipme=(YES | NO)] | [MAXAGE maxage:integer])...)",
     container="CLIENT",

@@ -106,8 +106,8 @@ _SUBCOMMANDS: Final = (
         "Set the epoch of a new node.",
     ),
     (
-        "SETSLOT slot:integer subcommand=(IMPORTING importing | MIGRATING migrating | NODE node"
-        " | STABLE)",
+        "SETSLOT slot:integer subcommand=(IMPORTING importing/node-id"
+        " | MIGRATING migrating/node-id | NODE node/node-id | STABLE)",
         "3.0.0",
         "O(1)",
         _ADMIN,

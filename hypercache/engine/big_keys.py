@@ -30,7 +30,7 @@ class BigKeys(ChangeObserver):
         self.engine = engine
         self.tracked = 0
         self.sizes: dict[Place, int] = {}
-        # No key of this size or less is remembered: larger ones are known, smaller forgotten.
+        # All keys larger than this are known; of those of this size some, and no smaller one.
         self.floor = 0
         # Where the walk is: databases to come, the present one last, and the cursor in it.
         self.pending: list[int] = []
@@ -81,7 +81,7 @@ class BigKeys(ChangeObserver):
         """Take note of the size that a key has now. Raises `BackendError`."""
         store = self.engine.keyspaces[place[0]].store
         size = 0 if store.find(place[1]) is None else store.memory_of(place[1])
-        if size > self.floor:
+        if size > self.floor or (size == self.floor and place in self.sizes):
             self.sizes[place] = size
             if len(self.sizes) > self.tracked * SPARE * 2:
                 self._forget_small()
@@ -90,8 +90,8 @@ class BigKeys(ChangeObserver):
 
     def _forget_small(self) -> None:
         ranked = sorted(self.sizes.items(), key=lambda item: -item[1])
-        self.floor = ranked[self.tracked * SPARE][1]
-        self.sizes = {place: size for place, size in ranked if size > self.floor}
+        self.sizes = dict(ranked[: self.tracked * SPARE])
+        self.floor = ranked[self.tracked * SPARE - 1][1]
 
     def _walk_if_short(self) -> None:
         if self.floor > 0 and len(self.sizes) < self.tracked and not self.pending:

@@ -30,6 +30,9 @@ REASONS: Final = FOLDER / "differences.yaml"
 
 Plain = dict[str, Any]
 
+#: How fields of INFO begin that name a command, an error, a listener or a database.
+VARIABLE: Final = ("cmdstat_", "latency_percentiles_usec_", "errorstat_", "listener", "db")
+
 _EFFECTS: Final = {
     "active": "in effect",
     "ignored": "accepted, without effect",
@@ -68,7 +71,10 @@ def our_commands() -> dict[str, Plain]:
 def our_fields() -> dict[str, set[str]]:
     """The names of INFO's fields in the core, by section."""
     engine = EngineHarness().engine
-    return {name: set(section(engine)) for name, section in SECTIONS.items()}
+    return {
+        name: {field for field in section(engine) if not field.startswith(VARIABLE)}
+        for name, section in SECTIONS.items()
+    }
 
 
 class Comparison:
@@ -116,7 +122,8 @@ class Comparison:
         """A command's status, and what is to be said of it."""
         if name in self.missing:
             return "not yet", self.why_missing(name)
-        notes = [str(self.reasons["behaviour"].get(name, ""))]
+        behaviour: dict[str, str] = self.reasons["behaviour"]
+        notes = [behaviour.get(name) or behaviour.get(name.partition("|")[0], "")]
         notes += [
             f"{field}: {self.why_changed(name, field)}" for field in self.changed.get(name, [])
         ]

@@ -12,11 +12,8 @@ import sys
 from collections.abc import Iterator
 
 from hypercache.testing.resp import decode_next, encode
-from tests.support.compatibility import RECORD
+from tests.support.compatibility import RECORD, VARIABLE
 from tests.support.metadata import read
-
-# Fields of INFO that name a command, an error, a listener or a database.
-_COUNTED = ("cmdstat_", "latency_percentiles_usec_", "errorstat_", "listener", "db")
 
 
 def ask(port: int, *requests: tuple[str, ...]) -> list[object]:
@@ -49,7 +46,7 @@ def fields(text: object) -> dict[str, list[str]]:
         if line.startswith("# "):
             section = line[2:].lower()
             found[section] = []
-        elif line and not line.startswith(_COUNTED):
+        elif line and not line.startswith(VARIABLE):
             found[section].append(line.partition(":")[0])
     return found
 

@@ -183,6 +183,20 @@ def test_removals_bring_up_keys_that_were_forgotten(harness: EngineHarness) -> N
     assert big(harness) == [b"k3", b"k2"]
 
 
+def test_keys_of_one_size_are_as_good_as_each_other(harness: EngineHarness) -> None:
+    for number in range(100, 200):
+        harness.command("SET", number, "x")
+    keys = harness.engine.observation.big
+    keys.set_tracked(2)
+    walk(harness)
+    assert len(big(harness)) == 2
+    assert keys.is_complete()
+    harness.command("SET", 100, "y")
+    harness.command("DEL", *next(iter(keys.sizes))[1:])
+    assert len(big(harness)) == 2
+    assert keys.is_complete()
+
+
 def test_tracking_ends(harness: EngineHarness) -> None:
     keys = harness.engine.observation.big
     keys.set_tracked(2)
