@@ -103,7 +103,8 @@ class VirtualMachine:
         self._compile = self._door(b"compile")
         self._evaluate = self._door(b"evaluate")
         self._evaluate_tables = self._door(b"evaluate_tables")
-        self._apply = self._door(b"apply_tables")
+        self._apply = self._door(b"apply")
+        self._apply_tables = self._door(b"apply_tables")
         self._chunk = self._door(b"chunk")
 
     def _door(self, name: bytes) -> Callable[..., object]:
@@ -157,7 +158,9 @@ class VirtualMachine:
         size = sum(map(len, values)) + 100 * len(values)
         if size > 4096 and not self.has_room(size):
             raise Failure("ERR not enough memory", False)
-        return self._run(script, self._apply, function, *self.tables(keys, values))
+        if len(values) <= _ON_STACK:
+            return self._run(script, self._apply, function, keys, *values)
+        return self._run(script, self._apply_tables, function, *self.tables(keys, values))
 
     def tables(self, keys: int, values: list[bytes]) -> tuple[object, object]:
         """Two tables of Lua: the first so many values, and the others. There must be room."""

@@ -763,6 +763,9 @@ return {
     end,
     evaluate_tables = evaluate,
     apply = function(f, count, ...)
+        if count == 1 then
+            return apply(f, parted_one(...))
+        end
         return apply(f, parted(count, ...))
     end,
     apply_tables = apply,
