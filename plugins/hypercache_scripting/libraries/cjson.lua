@@ -228,9 +228,35 @@ local function unicode_at(text, position)
     return utf8((code - 0xd800) * 1024 + low - 0xdc00 + 0x10000), position + 12
 end
 
+-- The string whose quote is at a position, if all its escapes are plain ones, and the position
+-- after it; or nil.
+local function plain_string_at(text, position)
+    local stop, before = position, nil
+    repeat
+        stop = find(text, '"', stop + 1, true)
+        if not stop then
+            return nil
+        end
+        before = stop - 1
+        while byte(text, before) == 92 do
+            before = before - 1
+        end
+    until (stop - before) % 2 == 1
+    local escaped = sub(text, position + 1, stop - 1)
+    -- An escaped backslash before another letter is found, too: that does no harm.
+    if find(escaped, '\\[^"\\/bfnrt]') or find(escaped, "%z") then
+        return nil
+    end
+    return gsub(escaped, "\\.", UNESCAPES), stop + 1
+end
+
 -- The string whose quote is at a position, and the position after it; else nil, what is wrong
 -- with it, and where.
 local function string_at(text, position)
+    local plain, after = plain_string_at(text, position)
+    if plain then
+        return plain, after
+    end
     local parts, n = {}, 0
     position = position + 1
     while true do
@@ -356,12 +382,29 @@ local function check_depth(config, position, depth, used)
     end
 end
 
-readers[34] = function(config, text, position)
-    local _, stop, value = find(text, '^"([^"\\%z]*)"', position)
-    if stop then
-        return value, stop + 1
+-- Where the text that is being decoded has its next backslash, as far as it was sought; strings
+-- that end before it are taken as they are. 0 where strings may hold a NUL, which ends them.
+local escape = 0
+
+local function find_escape(text, position)
+    if escape > 0 and escape < position then
+        escape = find(text, "\\", position, true) or huge
     end
-    return odd_value(config, text, position)
+end
+
+readers[34] = function(config, text, position)
+    local stop = find(text, '"', position + 1, true)
+    if not stop or stop > escape then
+        find_escape(text, position)
+        if not stop or stop > escape then
+            local value, after = string_at(text, position)
+            if value then
+                return value, after
+            end
+            return odd_value(config, text, position)
+        end
+    end
+    return sub(text, position + 1, stop - 1), stop + 1
 end
 
 -- A reader of numbers that match a pattern and that tonumber takes as a whole.
@@ -382,7 +425,15 @@ local read_fraction = number_reader("^0%.%d*[eE]?[-+]?%d*")
 
 readers[45] = read_number
 for code = 49, 57 do
-    readers[code] = read_number
+    readers[code] = function(config, text, position)
+        local digits = match(text, "^%d+", position)
+        local stop = position + #digits
+        local after = byte(text, stop)
+        if after == 44 or after == 93 or after == 125 then
+            return tonumber(digits), stop
+        end
+        return read_number(config, text, position)
+    end
 end
 
 readers[48] = function(config, text, position)
@@ -435,7 +486,7 @@ readers[91] = function(config, text, position, depth, used)
     end
 end
 
--- The key at a position that a pattern did not take, and where its value begins.
+-- The key at a position, and where its value begins.
 local function odd_key(config, text, position)
     local name, index, key, after = token_at(config, text, position)
     if name ~= "T_STRING" then
@@ -452,28 +503,29 @@ readers[123] = function(config, text, position, depth, used)
     depth = depth + 1
     check_depth(config, position, depth, used + 3)
     local result = {}
-    local _, stop, key
     position = find(text, "[^ \t\n\r]", position + 1) or #text + 1
     if byte(text, position) == 125 then
         return result, position + 1
     end
     while true do
-        _, stop, key = find(text, '^[ \t\n\r]*"([^"\\%z]*)":', position)
-        if stop then
-            position = stop + 1
+        local key
+        local stop = byte(text, position) == 34 and find(text, '"', position + 1, true)
+        if stop and stop < escape and byte(text, stop + 1) == 58 then
+            key, position = sub(text, position + 1, stop - 1), stop + 2
         else
+            find_escape(text, position)
             key, position = odd_key(config, text, position)
         end
         result[key], position =
             (readers[byte(text, position)] or odd_value)(config, text, position, depth, used + 2)
-        stop = byte(text, position)
-        if stop ~= 44 and stop ~= 125 then
+        local after = byte(text, position)
+        if after ~= 44 and after ~= 125 then
             position = find(text, "[^ \t\n\r]", position) or #text + 1
-            stop = byte(text, position)
+            after = byte(text, position)
         end
-        if stop == 125 then
+        if after == 125 then
             return result, position + 1
-        elseif stop ~= 44 then
+        elseif after ~= 44 then
             unexpected(config, "comma or object end", text, position)
         end
         position = position + 1
@@ -566,6 +618,7 @@ local function decode_function(config)
         if find(text, "^%z.") or find(text, "^.%z") then
             raise("JSON parser does not support UTF-16 or UTF-32")
         end
+        escape = find(text, "%z") and 0 or find(text, "\\", 1, true) or huge
         local value, position = (readers[byte(text)] or odd_value)(config, text, 1, 0, 1)
         if position <= #text and token_at(config, text, position) ~= "T_END" then
             unexpected(config, "the end", text, position)
