@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
+from hypercache.engine.context import REPLY_OFF
 from hypercache.engine.guards import LOADING_BIT
 from hypercache.engine.session import Session
 
@@ -11,27 +12,23 @@ if TYPE_CHECKING:
     from hypercache.engine.context import Context
     from hypercache.engine.engine import Engine
 
-_ESCAPES: Final = {0x22: '\\"', 0x5C: "\\\\", 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x07: "\\a"}
+# The bytes that stand for themselves between quotes, and the letters of the others that have one.
+_PLAIN: Final = bytes([byte for byte in range(0x20, 0x7F) if byte not in b'"\\'])
+_LETTERS: Final = {0x22: '"', 0x5C: "\\", 0x0A: "n", 0x0D: "r", 0x09: "t", 0x07: "a", 0x08: "b"}
 
 
-def _shown_bytes() -> list[str]:
-    """How each byte looks between quotes, as redis-cli reads it back."""
-    shown = [chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02x}" for byte in range(256)]
-    for byte, text in _ESCAPES.items():
-        shown[byte] = text
-    shown[0x08] = "\\b"
-    return shown
+def quoted(data: bytes) -> bytes:
+    """An argument between quotes, in printable ASCII, as redis-cli reads it back."""
+    if data.translate(None, _PLAIN):
+        return b'"' + "".join([_escaped(byte) for byte in data]).encode("ascii") + b'"'
+    return b'"' + data + b'"'
 
 
-_SHOWN: Final = _shown_bytes()
-
-
-def quoted(data: bytes) -> str:
-    """An argument between quotes, in printable ASCII."""
-    text = data.decode("latin-1")
-    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
-    return '"' + "".join([_SHOWN[byte] for byte in data]) + '"'
+def _escaped(byte: int) -> str:
+    letter = _LETTERS.get(byte)
+    if letter is not None:
+        return f"\\{letter}"
+    return chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02x}"
 
 
 class Monitors:
@@ -59,24 +56,28 @@ class Monitors:
         if not self.sessions or engine.armed & LOADING_BIT:
             return
         line = self.line(context, args)
-        chunk = f"+{line}\r\n".encode("latin-1")
+        chunk = b"+%b\r\n" % line
         for session in list(self.sessions.values()):
             if session is engine.serving:
-                engine.pushes.append(line)  # follows the reply to the command
-            elif not session.closing:
+                engine.pushes.append(
+                    line.decode("utf-8", "surrogateescape")
+                )  # follows the reply to the command
+            elif not session.closing and session.reply_mode != REPLY_OFF:
                 session.send(chunk)
 
-    def line(self, context: "Context", args: list[bytes]) -> str:
+    def line(self, context: "Context", args: list[bytes]) -> bytes:
         """Unix time with microseconds, database, who has sent it, and the quoted arguments."""
         now: i64 = self.engine.time
-        words = " ".join([quoted(arg) for arg in args])
-        who = self.origin(context)
-        return f"{now // 1000000}.{now % 1000000:06d} [{context.db.index} {who}] {words}"
+        words = b" ".join([quoted(arg) for arg in args])
+        seconds, rest = now // 1000000, now % 1000000
+        index = context.db.index
+        return b"%d.%06d [%d %b] %b" % (seconds, rest, index, self.origin(context), words)
 
-    def origin(self, context: "Context") -> str:
+    def origin(self, context: "Context") -> bytes:
         """Where a command comes from: an address, a Unix socket, or a script."""
         if not isinstance(context, Session):
-            return "lua"
+            return b"lua"
+        place = context.address
         if context.is_unix:
-            return f"unix:{self.engine.configuration.settings.unixsocket}"
-        return context.address
+            place = f"unix:{self.engine.configuration.settings.unixsocket}"
+        return place.encode("utf-8", "surrogateescape")

@@ -156,6 +156,17 @@ def test_reset_and_leaving_end_it(harness: EngineHarness, monitor: HarnessClient
     assert harness.engine.noted == harness.engine.slowlog.threshold
 
 
+def test_a_monitor_that_wants_no_replies_gets_no_lines(
+    harness: EngineHarness, monitor: HarnessClient
+) -> None:
+    monitor.command("CLIENT", "REPLY", "OFF")
+    harness.command("PING")
+    assert monitor.received() == b""
+    monitor.send(b"CLIENT REPLY ON\r\n")
+    harness.command("PING")
+    assert shown(monitor)[1:] == ['"CLIENT" "REPLY" "ON"', '"PING"']
+
+
 def test_quit_ends_it(harness: EngineHarness, monitor: HarnessClient) -> None:
     monitor.send(b"QUIT\r\n")
     assert monitor.closed
