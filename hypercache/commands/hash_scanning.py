@@ -77,7 +77,15 @@ def hrandfield(context: Context, args: list[bytes]) -> Reply:
     fields = view_hash(context, args[1])
     if fields is None or count == 0:
         return []
-    picked = sample_distinct(fields, count, chance) if count > 0 else sample(fields, -count, chance)
+    if count > 0:
+        picked = sample_distinct(fields, count, chance)
+    else:
+        size: i64 = -count
+        if size <= _REPEATED:
+            size *= fields.memory() // fields.length()
+        if -count > _REPEATED or size > _REPEATED_BYTES:
+            raise context.engine.delivery.refuse_reply(context, size)
+        picked = sample(fields, -count, chance)
     if not with_values:
         return [field for field, _ in picked]
     pairs: list[tuple[object, object]] = []
@@ -87,10 +95,7 @@ def hrandfield(context: Context, args: list[bytes]) -> Reply:
 
 
 def sample(fields: HashValue, count: i64, chance: Chance) -> list[_Pair]:
-    """That many random fields, perhaps the same again; an error if no reply could hold them."""
-    mean: i64 = fields.memory() // fields.length()
-    if count > _REPEATED or count * mean > _REPEATED_BYTES:
-        raise ErrorReply(_OUT_OF_RANGE)
+    """That many random fields, perhaps the same again."""
     picked: list[_Pair] = []
     while count > 0:
         picked.append(fields.sample(chance.pick()))

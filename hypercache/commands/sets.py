@@ -227,11 +227,11 @@ def srandmember(context: Context, args: list[bytes]) -> Reply:
         members = view_set(context, args[1])
         return None if members is None else members.sample(chance.pick())
     count = parse_between(args[2], -MAX_I64, MAX_I64)
-    if count < -_REPEATED:
-        raise ErrorReply("ERR value is out of range")
     members = view_set(context, args[1])
     if members is None or count == 0:
         return []
+    if count < -_REPEATED:
+        raise context.engine.delivery.refuse_reply(context, -count)
     if count > 0:
         return sample_distinct(members, count, chance)
     picked: list[object] = []

@@ -338,9 +338,11 @@ def zrandmember(context: Context, args: list[bytes]) -> Reply:
     with_scores = len(args) > 3
     if len(args) > 4 or (with_scores and args[3].lower() != b"withscores"):
         raise ErrorReply(SYNTAX_ERROR)
-    if count < -_REPEATED or (with_scores and count > MAX_I64 // 2):
+    if with_scores and not -MAX_I64 // 2 <= count <= MAX_I64 // 2:
         raise ErrorReply(_OUT_OF_RANGE)
     members = view_zset(context, args[1])
+    if members is not None and count < -_REPEATED:
+        raise context.engine.delivery.refuse_reply(context, -count)
     found: list[tuple[bytes, float]] = []
     if members is not None and count > 0:
         found = _sample_distinct(members, count, chance)

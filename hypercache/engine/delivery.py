@@ -8,6 +8,7 @@ from hypercache.engine.client_eviction import ClientEviction
 from hypercache.engine.context import Context, client_type
 from hypercache.engine.journal import BEYOND, ReplyGate
 from hypercache.engine.session import Held, Session
+from hypercache.reply import ErrorReply
 
 if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
@@ -141,17 +142,29 @@ class Delivery:
         """Cut a client off that leaves too much unread (client-output-buffer-limit)."""
         size = session.output_bytes
         if limit.hard > 0 and size >= limit.hard:
-            self._cut_off(session)
+            self._cut_off(session, size)
         elif limit.soft > 0 and size >= limit.soft:
             now = self.engine.time
             if session.soft_limit_since == 0:
                 session.soft_limit_since = now
             elif now - session.soft_limit_since > limit.seconds * 1_000_000:
-                self._cut_off(session)
+                self._cut_off(session, size)
         else:
             session.soft_limit_since = 0
 
-    def _cut_off(self, session: Session) -> None:
+    def refuse_reply(self, context: Context, size: i64) -> ErrorReply:
+        """The error for a reply of about that many bytes, more than the server makes.
+
+        A client that may not have as much unread is cut off instead, as Redis does amid it.
+        """
+        if isinstance(context, Session):
+            limit = context.limit
+            if limit is not None and 0 < limit.hard <= size:
+                self._cut_off(context, size)
+                self.drop(context)
+        return ErrorReply("ERR value is out of range")
+
+    def _cut_off(self, session: Session, size: i64) -> None:
         """Count and report a client that does not read; its output is given up."""
         if session.closing:
             return
@@ -160,7 +173,7 @@ class Delivery:
         fields: dict[str, object] = {
             "client": session.address,
             "class": client_type(session),
-            "bytes": session.output_bytes,
+            "bytes": size,
         }
         self.engine.reporter.report("warning", "client_output_buffer_limit", fields)
         self.kill(session)

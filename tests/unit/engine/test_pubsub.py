@@ -6,7 +6,7 @@ from hypercache.engine import pubsub
 from hypercache.engine.context import Context
 from hypercache.reply import ErrorReply
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
-from hypercache.testing.resp import Push, encode
+from hypercache.testing.resp import Push, ReplyError, encode
 
 
 class Slow(HarnessClient):
@@ -285,3 +285,20 @@ def test_nobody_observes_without_events(harness: EngineHarness) -> None:
         assert len(harness.engine.settlement.observers) == 1
     harness.command("CONFIG", "SET", "notify-keyspace-events", "")
     assert harness.engine.settlement.observers == []
+
+
+def test_replies_beyond_the_limit_cut_the_client_off(harness: EngineHarness) -> None:
+    harness.command("HSET", "hash", "field", "value")
+    harness.command("SADD", "set", "member")
+    harness.command("ZADD", "zset", 1, "member")
+    for command, key in (("HRANDFIELD", "hash"), ("SRANDMEMBER", "set"), ("ZRANDMEMBER", "zset")):
+        harness.engine.delivery.limit("normal", 0, 0, 0)
+        client = harness.client()
+        refused = ReplyError("ERR value is out of range")
+        assert client.command(command, key, -999_999_999) == refused
+        assert client.command(command, "none", -999_999_999) == []
+        harness.engine.delivery.limit("normal", 1_000_000, 0, 0)
+        client.send(encode("PING") + encode(command, key, -999_999_999) + encode("PING"))
+        assert client.closed
+        assert client.replies() == []
+        assert not harness.first.closed
