@@ -37,7 +37,8 @@ end
 -- The flags in a table, parted by NULs: strings that the host knows or not.
 local function flags_in(value)
     if type(value) ~= "table" then
-        raise("flags argument to redis.register_function must be a table representing function flags")
+        raise("flags argument to redis.register_function must be a table representing function "
+            .. "flags")
     end
     local flags, count = {}, 0
     while value[count + 1] ~= nil do
@@ -109,7 +110,8 @@ end
 
 local missing = {
     __index = function(_, name)
-        error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+        error("Script attempted to access nonexistent global variable '" .. tostring(name)
+            .. "'", 2)
     end,
 }
 
