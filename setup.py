@@ -33,6 +33,11 @@ HOT_FILES = (
     "hypercache/streams.py",
     "hypercache/reply.py",
     "hypercache/transport/connection.py",
+    "plugins/hypercache_scripting/cache.py",
+    "plugins/hypercache_scripting/calls.py",
+    "plugins/hypercache_scripting/conversion.py",
+    "plugins/hypercache_scripting/evaluation.py",
+    "plugins/hypercache_scripting/runtime.py",
 )
 INTERPRETED_MARK = "# mypyc: interpreted"
 

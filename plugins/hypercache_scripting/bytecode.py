@@ -1,10 +1,10 @@
-"""Compiled Lua 5.1 functions: calls of Redis that would hide where they stand.
+"""Compiled Lua 5.1 functions: calls of ours that would hide where they stand.
 
 Lua 5.1 gives the frame of ``return f(x)`` to the function that is called. Where that is a C
 function, as in redis-server, the frame stays until it returns, so an error in ``return
 redis.call(...)`` names its line; ours are Lua functions, and the line would be lost. So the
-calls of functions named ``call``, ``pcall`` and as those of the libraries that decode and encode
-are made ordinary ones: their frames stay. All other tail calls are left as they are.
+calls of fields with the names of such functions are made ordinary ones: their frames stay. All
+other tail calls are left as they are.
 
 The layout is that of Lua's ldump.c, as built by lupa on 64-bit machines.
 """
@@ -17,7 +17,8 @@ _HEADER_SIZE: Final = 12
 _NAMES: Final = frozenset(
     name + b"\0"
     for name in (
-        b"call pcall decode encode pack unpack unpack_one unpack_limit size "
+        b"call pcall acl_check_cmd log set_repl setresp sha1hex random randomseed rep "
+        b"decode encode pack unpack unpack_one unpack_limit size "
         b"tobit tohex bnot band bor bxor bswap lshift rshift arshift rol ror"
     ).split()
 )
@@ -39,7 +40,7 @@ _SIZES: Final = {_NIL: 0, _BOOLEAN: 1, _NUMBER: 8}
 
 
 def with_frames(dumped: bytes) -> bytes | None:
-    """A dumped function in which calls of Redis keep their frames; None if nothing changes."""
+    """A dumped function in which calls of ours keep their frames; None if nothing changes."""
     reader = _Reader(dumped)
     reader.function()
     return bytes(reader.data) if reader.changed else None
@@ -95,11 +96,11 @@ class _Reader:
     def _keep_frames(self, code: int, size: int, constants: list[bytes]) -> None:
         words = list(_WORD.iter_unpack(self.data[code : code + size * 4]))
         for index, (word,) in enumerate(words):
-            if word & 0x3F == _TAILCALL and self._calls_redis(words, index, constants):
+            if word & 0x3F == _TAILCALL and self._calls_ours(words, index, constants):
                 _WORD.pack_into(self.data, code + index * 4, (word & ~0x3F) | _CALL)
                 self.changed = True
 
-    def _calls_redis(self, words: list[tuple[int]], at: int, constants: list[bytes]) -> bool:
+    def _calls_ours(self, words: list[tuple[int]], at: int, constants: list[bytes]) -> bool:
         """Whether a call's function comes from a table's field of such a name."""
         register = words[at][0] >> 6 & 0xFF
         for (word,) in reversed(words[:at]):

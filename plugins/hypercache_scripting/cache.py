@@ -42,6 +42,7 @@ class ScriptCache:
 
     def __init__(self, vm: VirtualMachine, most: int) -> None:
         self.vm = vm
+        vm.extend()
         self.most = most
         self._scripts: dict[bytes, CachedScript] = {}
         self._texts: dict[bytes, CachedScript] = {}

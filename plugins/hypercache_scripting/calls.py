@@ -40,6 +40,8 @@ class Calls:
         self.script: Script | None = None
         # While a library is loaded: whether that takes too long.
         self.overdue: Callable[[], bool] | None = None
+        # Lua has no look for garbage when memory runs out: one for each script is enough.
+        self.may_collect = False
         self.collected: list[object] = []
         self._lua = lua
         self._room = room
@@ -50,10 +52,17 @@ class Calls:
         """Bytes that may be handed to Lua now; negative when it has taken all by itself."""
         return self._room - self._used()
 
+    def _is_full(self, size: int) -> bool:
+        """Whether there is no room for so many bytes, not even after a collection."""
+        if self._used() + size > self._room and self.may_collect:
+            self.may_collect = False
+            self._lua.gccollect()
+        return self._used() + size > self._room
+
     def invoke(self, *arguments: object) -> object:
         """Run a command: its reply, or two values of which the second tells what the first is."""
         script = self.script
-        if self._used() + _LITTLE > self._room:
+        if self._used() + _LITTLE > self._room and self._is_full(_LITTLE):
             return False, NO_MEMORY
         if script is None:
             return b"ERR redis.call is not available here", ERROR
@@ -88,7 +97,12 @@ class Calls:
         limit = lua.get_max_memory()
         lua.set_max_memory(0)
         try:
-            value = ToLua(self._table, script.version, self.room()).value(reply)
+            try:
+                value = ToLua(self._table, script.version, self.room()).value(reply)
+            except NoRoom:
+                if self._is_full(self._room // 2):
+                    return False, NO_MEMORY
+                value = ToLua(self._table, script.version, self.room()).value(reply)
         except NoRoom:
             return False, NO_MEMORY
         finally:
@@ -126,7 +140,7 @@ class Calls:
 
     def sha1hex(self, data: bytes) -> bytes | bool:
         """The digest of some bytes, or False where there is no room for it."""
-        return sha1hex(data) if self._used() + _LITTLE <= self._room else False
+        return False if self._is_full(_LITTLE) else sha1hex(data)
 
     def permits(self, *arguments: object) -> bool | None:
         """Whether the caller may run a command; None for an unknown one."""

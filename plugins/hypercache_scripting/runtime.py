@@ -93,6 +93,7 @@ class VirtualMachine:
             b"with_frames": with_frames,
             b"log": _logger(log),
             b"sources": self.lua.table_from(dict.fromkeys(SOURCES, True)),
+            b"memory": memory,
             b"version": REDIS_VERSION,
             b"version_number": REDIS_VERSION_NUMBER,
         }
@@ -106,9 +107,14 @@ class VirtualMachine:
         self._apply = self._door(b"apply")
         self._apply_tables = self._door(b"apply_tables")
         self._chunk = self._door(b"chunk")
+        self._forget = self._door(b"forget")
 
     def _door(self, name: bytes) -> Callable[..., object]:
         return cast("Callable[..., object]", self.sandbox[name])
+
+    def extend(self) -> None:
+        """Give scripts what only those of EVAL have in their table ``redis``."""
+        self._door(b"extend")()
 
     def used(self) -> int:
         """Bytes that scripts take, beyond the machine and its libraries."""
@@ -170,12 +176,14 @@ class VirtualMachine:
         if self.calls.room() < 0 and not self.has_room(0):
             raise Failure("ERR not enough memory", False)
         self.calls.script = script
+        self.calls.may_collect = True
         try:
             result = door(*arguments)
             if isinstance(result, tuple):
                 return self._settle(script, result)
             return from_lua(result, script.version)
         except LuaError as error:
+            self._forget()
             reason = str(error) or "not enough memory"
             text = f"ERR Error running script {script.script_name}, {reason:.100}"
             raise Failure(text, False) from error

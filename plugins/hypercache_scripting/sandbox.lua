@@ -19,8 +19,8 @@ local assert, error, getfenv, getmetatable, loadstring, next, pairs, pcall, rawe
     assert, error, getfenv, getmetatable, loadstring, next, pairs, pcall, rawequal, rawget,
     rawset, select, setfenv, setmetatable, tonumber, tostring, type, unpack, xpcall, newproxy,
     collectgarbage
-local byte, dump, find, gsub, match =
-    string.byte, string.dump, string.find, string.gsub, string.match
+local byte, dump, find, gsub, match, rep =
+    string.byte, string.dump, string.find, string.gsub, string.match, string.rep
 local concat, insert, foreach = table.concat, table.insert, table.foreach
 local floor = math.floor
 local create, resume = coroutine.create, coroutine.resume
@@ -61,7 +61,7 @@ end
 
 function globals.rawset(t, k, v)
     if targets[t] then
-        error("Attempt to modify a readonly table", 2)
+        error("Attempt to modify a readonly table", 0)
     end
     return rawset(t, k, v)
 end
@@ -85,7 +85,7 @@ end
 
 function globals.setmetatable(t, meta)
     if targets[t] then
-        error("Attempt to modify a readonly table", 2)
+        error("Attempt to modify a readonly table", 0)
     end
     return setmetatable(t, meta)
 end
@@ -537,9 +537,24 @@ function math.randomseed(seed)
     x0, x1, x2 = 0x330E, seed % 65536, floor(seed / 65536)
 end
 
+-- What does not fit the memory is refused at once: filling it takes Lua seconds.
+function string.rep(...)
+    local text, count = ...
+    local wrong = not accepted[type(text)] and 1 or not tonumber(count) and 2
+    if wrong then
+        local given = select("#", ...) < wrong and "no value" or type((select(wrong, ...)))
+        error("bad argument #" .. wrong .. " to 'rep' (" .. (wrong == 1 and "string" or "number")
+            .. " expected, got " .. given .. ")", 2)
+    end
+    if #tostring(text) * tonumber(count) > host.memory then
+        error("not enough memory", 0)
+    end
+    return rep(text, count)
+end
+
 function table.insert(t, ...)
     if targets[t] then
-        error("Attempt to modify a readonly table", 2)
+        error("Attempt to modify a readonly table", 0)
     end
     return insert(t, ...)
 end
@@ -631,7 +646,8 @@ function flatten(value, depth)
     else
         local t = targets[value] or value
         if not flatten_special(t, depth + 1) then
-            put(false, 1, 0)
+            row[length + 1], row[length + 2], row[length + 3] = false, 1, 0
+            length = length + 3
             local place, i = length, 1
             local item = rawget(t, 1)
             while item ~= nil do
@@ -652,7 +668,16 @@ local function chunk(first)
     if last >= first + CHUNK then
         last = first + CHUNK - 1
     end
-    return length - last, unpack(row, first, last)
+    local items, left = row, length - last
+    if left == 0 then
+        row, length = {}, 0
+    end
+    return left, unpack(items, first, last)
+end
+
+-- Let go of a row that nobody fetches to its end.
+local function forget()
+    row, length = {}, 0
 end
 
 -- Running ---------------------------------------------------------------------------------------
@@ -746,6 +771,16 @@ return {
     redis = redis,
     environment = environment,
     compile = compile_script,
+    -- What scripts of EVAL have besides, and functions have not.
+    extend = function()
+        function redis.breakpoint()
+            return false
+        end
+        function redis.debug() end
+        function redis.replicate_commands()
+            return true
+        end
+    end,
     -- Lupa looks for this name before each call, which must not take memory then.
     debug = false,
     readonly = readonly,
@@ -755,6 +790,7 @@ return {
         targets[environment] = target
     end,
     chunk = chunk,
+    forget = forget,
     evaluate = function(f, count, ...)
         if count == 1 then
             return evaluate(f, parted_one(...))
