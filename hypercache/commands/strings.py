@@ -80,12 +80,17 @@ def get(context: Context, args: list[bytes]) -> Reply:
     return context.db.get(args[1])
 
 
+_KEY_OF_SET: Final = [(1, OW | UPDATE)]
+
+
 def keys_of_set(args: list[bytes]) -> list[tuple[int, int]]:
     """SET reads its key only where GET asks for the old value."""
+    if len(args) == 3:
+        return _KEY_OF_SET
     for word in args[3:]:
         if word.lower() == b"get":
             return [(1, RW | ACCESS | UPDATE)]
-    return [(1, OW | UPDATE)]
+    return _KEY_OF_SET
 
 
 @command(

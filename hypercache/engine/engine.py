@@ -322,6 +322,8 @@ class Engine:
                     guard.check(self, session, command, args)
                 except ErrorReply as error:
                     return self.reject(session, command, error, args)
+                if guard.bit == concerned:
+                    break  # most often one guard is asked, and it is nearly the first (ACL rules)
         if concerned & PAUSE_BIT and self.waits.is_paused(session, command, args):
             return Postponed(self.waits.pause.until, args)
         if concerned & QUEUE_BIT:
