@@ -119,3 +119,24 @@ def test_large_pipeline_does_not_starve_others(server: ServerProcess) -> None:
             assert data
             assert data == expected[received : received + len(data)]
             received += len(data)
+
+
+def test_slow_subscriber_is_cut_off_and_others_hear_all(server: ServerProcess) -> None:
+    """Its messages are given up with it; those of others come whole and in order."""
+    with stays_well(server), connect(server) as publisher:
+        publisher.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1mb 0 0")
+        with connect(server) as deaf, connect(server) as good:
+            for client in (deaf, good):
+                assert client.call("SUBSCRIBE", "news") == [b"subscribe", b"news", 1]
+            heard: object = 2
+            number = 0
+            while heard == 2 and number < 2_000:
+                number += 1
+                payload = b"%d:" % number + KILOBYTE * 20
+                heard = publisher.call("PUBLISH", "news", payload)
+                assert good.read() == [b"message", b"news", payload]
+            assert heard == 1
+            dropped = info(publisher, "stats")["client_output_buffer_limit_disconnections"]
+            assert dropped == "1"
+            assert len(deaf.read_to_end()) < 30 * MEGABYTE
+        publisher.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
