@@ -123,9 +123,10 @@ class Functions:
         return True
 
     def flush(self) -> None:
-        """Delete all libraries, and whatever they have left in the machine."""
+        """Delete all libraries, and what they have left in the machine."""
         self.libraries = Libraries()
-        self._loader = None
+        if self._loader is not None:
+            self._loader.forget()
 
     def memory(self) -> int:
         """Bytes that the libraries' sources take."""

@@ -95,7 +95,16 @@ class Loader:
         if isinstance(failure, bytes):
             text = failure.decode("utf-8", "surrogateescape")
             raise ErrorReply(f"ERR Error registering functions: {text}")
-        return list(self._registered.values())
+        registered, self._registered = self._registered, {}
+        return list(registered.values())
+
+    def forget(self) -> None:
+        """Free what nobody refers to any more.
+
+        The machine itself stays: Lua and Python hold each other, so it could never be freed.
+        """
+        self._registered = {}
+        self.machine.collect()
 
     def _is_overdue(self) -> bool:
         if monotonic() > self._expires:

@@ -50,6 +50,7 @@ ONCE: Final[dict[str, str]] = {
     "tests/unit/extensions": _NEVER_COMPILED,
     "tests/unit/machine": _NEVER_COMPILED,
     "tests/unit/observability": _NEVER_COMPILED,
+    "tests/unit/plugins/test_lua_libraries.py": _NEVER_COMPILED,
     "tests/unit/test_generated_pages.py": _SOURCES,
     "tests/unit/test_log_reporter.py": _NEVER_COMPILED,
     "tests/unit/test_redispy_runner.py": _NEVER_COMPILED,
