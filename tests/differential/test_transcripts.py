@@ -24,6 +24,7 @@ CHANGED_IN_7_2 = {
     "blocking_lists: Wrong times": TIMES,
     "dump: RESTORE with a time to live, and what is there already": "the version of payloads",
     "dump: RESTORE with bad arguments": "the version of payloads",
+    "introspection: COMMAND GETKEYS": WORDS,
     "list_ranges: LPOS": "the lowest rank is refused",
     "lists: Encodings": LISTPACKS,
     "lists: LPUSH and RPUSH": LISTPACKS,
