@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long runs to those who ask for them (``pytest -m soak``), and repeats out."""
-    if config.option.second_run:
+    if config.getoption("second_run", default=False):
         items[:], repeats = without_repeats(items)
         config.hook.pytest_deselected(items=repeats)
     if not config.option.markexpr:
