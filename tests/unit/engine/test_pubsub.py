@@ -7,6 +7,7 @@ from hypercache.engine.context import Context
 from hypercache.reply import ErrorReply
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import Push, ReplyError, encode
+from tests.support.scripts import with_scripts
 
 
 class Slow(HarnessClient):
@@ -302,3 +303,30 @@ def test_replies_beyond_the_limit_cut_the_client_off(harness: EngineHarness) -> 
         assert client.closed
         assert client.replies() == []
         assert not harness.first.closed
+
+
+def test_what_a_script_publishes_follows_its_reply(harness: EngineHarness) -> None:
+    with_scripts(harness)
+    harness.command("CONFIG", "SET", "notify-keyspace-events", "E$")
+    client = harness.client(3)
+    client.send(encode("SUBSCRIBE", "news", "__keyevent@0__:set"))
+    client.received()
+    listener = subscriber(harness, "news")
+    script = (
+        "redis.call('publish', 'news', 'a') redis.call('set', 'k', 'v')"
+        " return redis.call('publish', 'news', 'b')"
+    )
+    client.send(encode("EVAL", script, 0) + encode("PING"))
+    assert client.replies() == [
+        2,
+        Push((b"message", b"news", b"a")),
+        Push((b"message", b"__keyevent@0__:set", b"k")),
+        Push((b"message", b"news", b"b")),
+        "PONG",
+    ]
+    assert [message[2] for message in listener.replies() if isinstance(message, list)] == [
+        b"a",
+        b"b",
+    ]
+    refused = harness.command("EVAL", "return redis.call('subscribe', 'news')", 0)
+    assert "This Redis command is not allowed from script" in str(refused)
