@@ -376,6 +376,16 @@ local function odd_value(config, text, position, depth, used)
     return value, after
 end
 
+-- Values behind white space.
+local function skip_space(config, text, position, depth, used)
+    position = find(text, "[^ \t\n\r]", position) or #text + 1
+    return (readers[byte(text, position)] or odd_value)(config, text, position, depth, used)
+end
+
+for _, code in next, { 9, 10, 13, 32 } do
+    readers[code] = skip_space
+end
+
 local function check_depth(config, position, depth, used)
     if depth > config.decode_max_depth or used > STACK then
         raise("Found too many nested data structures (%d) at character %d", depth, position)
@@ -529,6 +539,9 @@ readers[123] = function(config, text, position, depth, used)
             unexpected(config, "comma or object end", text, position)
         end
         position = position + 1
+        if byte(text, position) ~= 34 then
+            position = find(text, "[^ \t\n\r]", position) or #text + 1
+        end
     end
 end
 
