@@ -25,6 +25,10 @@ _TLS_SETTINGS = (
     "tls-prefer-server-ciphers",
     "tls-dh-params-file",
 )
+_REFUSALS = (
+    ("port", "Unable to listen on this port. Check server logs."),
+    ("bind", "Failed to bind to specified addresses."),
+)
 _ENCODING_SETTINGS = (
     "hash-max-listpack-entries",
     "hash-max-listpack-value",
@@ -177,13 +181,13 @@ def oom_score(server: "Server") -> None:
         raise
 
 
-def listen(server: "Server") -> None:
-    """Where plain clients connect; refused when that cannot be bound."""
+def listen(server: "Server", refusal: str) -> None:
+    """Where plain clients connect; refused with those words when that cannot be bound."""
     try:
         server.rebind()
     except ListenError as error:
         server.log.warning("rebind_failed", message=str(error))
-        raise ConfigError("Unable to listen on this port. Check server logs.") from error
+        raise ConfigError(refusal) from error
 
 
 #: What is applied at the start and whenever one of the settings has changed.
@@ -215,7 +219,8 @@ def wire(server: "Server") -> None:
     for names, apply in WIRES:
         server.configuration.subscribe_any(names, partial(apply, server))
         apply(server)
-    server.configuration.subscribe_any(("port", "bind"), partial(listen, server))
+    for name, refusal in _REFUSALS:
+        server.configuration.subscribe_any((name,), partial(listen, server, refusal))
     server.configuration.subscribe_any(
         ("oom-score-adj", "oom-score-adj-values"), partial(oom_score, server)
     )

@@ -87,6 +87,8 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
         # Nobody waits inside a transaction: it is as if the time were up already.
         replies.append(reply.reply(engine) if isinstance(reply, Wait) else reply)
     engine.settlement.end_transaction(context)
+    if context.tracker is not None:
+        engine.tracking.end_caching(context)  # though it may have begun in here
     return replies
 
 

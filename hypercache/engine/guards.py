@@ -271,8 +271,6 @@ def _tracking_bits(command: Command) -> i64:
     has_keys = len(command.key_specs) > 0 or command.key_finder is not None
     if command.flags & READONLY and has_keys and command.declaration.group != "scripting":
         bits |= TRACKING_BIT
-    if command.name == b"exec":
-        bits |= TRACKING_BIT
     if command.parent is None or command.parent.name != b"client" or command.word == b"setinfo":
         bits |= CACHING_BIT
     return bits

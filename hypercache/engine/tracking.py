@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from hypercache.engine.command import MOVABLE_KEYS, READONLY, Command
+from hypercache.engine.command import MOVABLE_KEYS, Command
 from hypercache.engine.guards import CACHING_BIT, TABLE_BIT, TRACKING_BIT
 from hypercache.engine.keys import find_keys
 from hypercache.engine.settlement import ChangeObserver
@@ -209,7 +209,7 @@ class Tracking(ChangeObserver):
         reply = self.engine.call(context, command, args)
         tracker = context.tracker
         if tracker is not None:
-            if command.flags & READONLY and command.guards & TRACKING_BIT and tracker.remembers():
+            if command.guards & TRACKING_BIT and tracker.remembers():
                 self._remember(command, args)
             if tracker.caching and not isinstance(reply, Wait):
                 self.end_caching(context)

@@ -14,8 +14,8 @@ class ListenError(Exception):
 def bind_tcp(addresses: Sequence[str], port: int, backlog: int) -> list[socket.socket]:
     """Listen on a TCP port at every address; one after a hyphen may be missing.
 
-    ``*`` is every IPv4 address, ``::*`` every IPv6 address. Raises `ListenError` when one
-    cannot be bound, or none could.
+    ``*`` is every IPv4 address, ``::*`` every IPv6 address; with no address nobody connects.
+    Raises `ListenError` when one cannot be bound, or none could.
     """
     bound: list[socket.socket] = []
     try:
@@ -25,7 +25,7 @@ def bind_tcp(addresses: Sequence[str], port: int, backlog: int) -> list[socket.s
             listener = _bind_one(host, port, backlog, optional)
             if listener is not None:
                 bound.append(listener)
-        if not bound:
+        if addresses and not bound:
             raise ListenError(f"Failed listening on port {port} (TCP): no address to listen on.")
     except ListenError:
         for listener in bound:

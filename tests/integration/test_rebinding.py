@@ -51,7 +51,16 @@ def test_an_address_that_is_not_ours_changes_nothing(start_server: StartServer) 
     with connect(server) as client:
         reply = client.call("CONFIG", "SET", "bind", "192.0.2.1")
         assert isinstance(reply, ReplyError)
-        assert "Unable to listen" in str(reply)
+        assert "Failed to bind to specified addresses." in str(reply)
+        assert answers("127.0.0.1", server.port)
+
+
+def test_no_address_at_all(start_server: StartServer) -> None:
+    server = start_server()
+    with connect(server) as client:
+        assert client.call("CONFIG", "SET", "bind", "") == "OK"
+        assert not answers("127.0.0.1", server.port)
+        assert client.call("CONFIG", "SET", "bind", "127.0.0.1") == "OK"
         assert answers("127.0.0.1", server.port)
 
 

@@ -299,3 +299,18 @@ def test_reset_ends_tracking(harness: EngineHarness) -> None:
     assert client.command("RESET") == "RESET"
     assert (client.session.tracker, client.session.armed) == (None, 0)
     assert info(client)["redir"] == "-1"
+
+
+def test_caching_that_begins_in_a_transaction_ends_with_it(harness: EngineHarness) -> None:
+    client = harness.client(3)
+    for words in (
+        ("MULTI",),
+        ("CLIENT", "TRACKING", "ON", "OPTOUT"),
+        ("CLIENT", "CACHING", "NO"),
+        ("GET", "inside"),
+        ("EXEC",),
+        ("GET", "behind"),
+    ):
+        client.command(*words)
+    harness.command("MSET", "inside", 1, "behind", 1)
+    assert client.replies() == [invalidation("behind")]
