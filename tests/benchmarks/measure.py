@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from .audience import CHANNEL, Audience, message_bytes
 from .servers import HOST, BenchmarkError, Client, Server, encode
@@ -25,6 +25,16 @@ PROBE_INTERVAL = 0.001
 INFO_INTERVAL = 0.25
 #: Keys of a load, unless it says otherwise.
 KEYS = 100_000
+
+#: What the load ``eval`` sends: a script of three commands on one random key.
+EVAL: Final = (
+    "EVAL",
+    "redis.call('SET', KEYS[1], ARGV[1]) redis.call('INCR', KEYS[1])"
+    " return redis.call('GET', KEYS[1])",
+    "1",
+    "key:__rand_int__",
+    "41",
+)
 
 Figures = dict[str, float]
 
@@ -49,7 +59,7 @@ class Load:
     @property
     def label(self) -> str:
         """How a report names the load."""
-        size = "" if self.command in ("ping", "incr") else f" {byte_text(self.size)}"
+        size = "" if self.command in ("ping", "incr", "eval") else f" {byte_text(self.size)}"
         text = f"{self.command.upper()}{size}, pipeline {self.pipeline}, {self.clients:,} clients"
         text += f", {self.keys:,} keys" if self.keys > KEYS else ""
         text += f", {self.listeners:,} subscribers" if self.listeners else ""
@@ -72,9 +82,13 @@ class Load:
             "-d": self.size,
             "-r": self.keys,
         }
+        if self.listeners or self.command == "eval":
+            del options["-t"]
         if self.listeners:
-            del options["-t"], options["-r"]
+            del options["-r"]
         words = [*(str(part) for pair in options.items() for part in pair), "--csv"]
+        if self.command == "eval":
+            return [*words, *EVAL]
         return [*words, "PUBLISH", CHANNEL.decode(), "x" * self.size] if self.listeners else words
 
 

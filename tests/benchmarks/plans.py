@@ -14,7 +14,7 @@ MANY = 16  # the pipeline where the parts speak of throughput
 
 #: Parts whose loads run on the same servers, one after another.
 GROUPS = (
-    ("commands", "clients", "latency", "values", "defaults"),
+    ("commands", "clients", "latency", "values", "scripts", "defaults"),
     ("pubsub",),
     ("backends",),
     ("sync", "readers"),
@@ -54,6 +54,7 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Load]]:
         "latency": [load("set", MANY, few)],
         "values": [load(word, 1, few, size) for size in LARGE_SIZES for word in pairs],
         "defaults": default_loads(options.requests, few),
+        "scripts": [load("eval", pipeline, few) for pipeline in (1, MANY)],
         "pubsub": [published(pipeline) for pipeline in (1, MANY)],
         "backends": [stored(word, pipeline) for pipeline in (MANY, 1) for word in pairs],
         "sync": [synced(policy) for policy in ("always", "everysec", "no")],

@@ -48,6 +48,7 @@ METRICS = {
         Metric("probe_max_ms", "longest ms", 2),
     ),
     "pubsub": THROUGHPUT,
+    "scripts": THROUGHPUT,
     "defaults": THROUGHPUT,
     "memory": (
         Metric("rss_per_key", "RSS B/key", 1),
