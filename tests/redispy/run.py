@@ -1,6 +1,6 @@
 """Run redis-py's own tests against a server, and say what passes.
 
-    python tests/redispy/run.py --source DIR --port N [--json FILE] [--baseline FILE] [FILE ...]
+    python tests/redispy/run.py --source DIR --port N [--protocol 2] [--baseline FILE] [FILE ...]
 
 The tests are not part of this project: ``--source``, or the environment variable
 REDISPY_SOURCE, names a source tree of redis-py. It is copied to a scratch folder, never
@@ -91,21 +91,30 @@ def outcomes(report: Path) -> dict[str, Outcome]:
     return found
 
 
-def run(python: str, source: Path, port: int, files: list[str], seconds: int) -> dict[str, Outcome]:
-    """Run the files' tests against the server on ``port``, at most so long."""
+def run(options: argparse.Namespace, files: list[str]) -> dict[str, Outcome]:
+    """Run the files' tests as the options say."""
     with tempfile.TemporaryDirectory(prefix="redispy-") as scratch:
         copy = Path(scratch) / "redis-py"
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(".git"))
+        shutil.copytree(options.source, copy, ignore=shutil.ignore_patterns(".git"))
         report = Path(scratch) / "report.xml"
-        line = [python, "-m", "pytest", "-q", "-m", MARKS, f"--junitxml={report}", "--tb=no"]
-        line += ["-p", "no:cacheprovider", f"--redis-url=redis://127.0.0.1:{port}/0"]
-        line += ["-o", "junit_logging=no", *files]
+        line = [
+            options.python,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            MARKS,
+            f"--junitxml={report}",
+            "--tb=no",
+        ]
+        line += ["-p", "no:cacheprovider", f"--redis-url=redis://127.0.0.1:{options.port}/0"]
+        line += ["-o", "junit_logging=no", f"--protocol={options.protocol}"]
         environment = os.environ | {"PYTHONPATH": str(copy)}
         ended = subprocess.run(
-            line,
+            [*line, *files],
             cwd=copy,
             env=environment,
-            timeout=seconds,
+            timeout=options.seconds,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -155,6 +164,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--source", type=Path, default=source, required=source is None)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--protocol", default="", choices=["2", "3"], help="default: redis-py's")
     parser.add_argument("--seconds", type=int, default=1200, help="the most that it may take")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--baseline", type=Path, metavar="FILE")
@@ -167,7 +177,7 @@ def main() -> int:
     try:
         socket.create_connection(("127.0.0.1", options.port), timeout=5).close()
         files = options.files or servable(options.source)
-        found = run(options.python, options.source, options.port, files, options.seconds)
+        found = run(options, files)
     except (CannotRun, OSError, subprocess.TimeoutExpired) as error:
         print(error, file=sys.stderr)
         return 2
