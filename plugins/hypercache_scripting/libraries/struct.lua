@@ -228,6 +228,14 @@ local function check_room(data, offset, size)
     end
 end
 
+-- A number as C casts it to a size on most machines: what is negative or no number is huge.
+local function size_of(x)
+    if x >= UINT64 or (x > -1 and x < 1) then
+        return 0
+    end
+    return x >= 1 and floor(x) or INT64
+end
+
 local function unpack_(...)
     local text, data, offset = ...
     local count = select("#", ...)
@@ -255,7 +263,7 @@ local function unpack_(...)
                 if not size then
                     raise("format 'c0' needs a previous size")
                 end
-                size = size >= 0 and floor(size) or size > -1 and 0 or INT64
+                size = size_of(size)
                 check_room(data, offset, size)
                 n = n - 1
             end
