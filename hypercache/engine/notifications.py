@@ -29,16 +29,13 @@ class Notifications(ChangeObserver):
     def set_classes(self, letters: str) -> None:
         """Publish events of some classes: letters as in notify-keyspace-events, without A."""
         engine = self.engine
-        if self._classes:
-            engine.settlement.unobserve(self)
         numbers = range(len(engine.keyspaces))
         self._by_key = [b"__keyspace@%d__:" % n for n in numbers] if "K" in letters else []
         self._by_event = [b"__keyevent@%d__:" % n for n in numbers] if "E" in letters else []
         self._classes = set(letters) - {"K", "E"} if self._by_key or self._by_event else set()
         engine.changes.tells_new = NEW_CLASS in self._classes
         engine.changes.tells_misses = KEY_MISS_CLASS in self._classes
-        if self._classes:
-            engine.settlement.observe(self)
+        engine.settlement.notify(self if self._classes else None)
 
     def changed(self, touches: list[Touch]) -> None:
         pubsub = self.engine.pubsub

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class ChangeObserver:
-    """Sees the keys that each command touched: notifications, tracking, filters.
-
-    Among them may be keys that have not changed: see `Event.watched`.
-    """
+    """Sees the keys that each command touched: tracking, filters, notifications."""
 
     def changed(self, touches: list[Touch]) -> None:
         """Called after the command; must neither block nor change data."""
@@ -34,6 +31,8 @@ class Settlement:
         # Whose command has made the changes that observers are shown; None for nobody's (expiry).
         self.author: Context | None = None
         self.observers: list[ChangeObserver] = []
+        # Comes last, and sees also what is no change: `NEW`, `KEY_MISS`. None without them.
+        self.notifications: ChangeObserver | None = None
 
     def settle_edits(self) -> None:
         """Account for the values that a command has edited in place."""
@@ -96,8 +95,16 @@ class Settlement:
     def reconsider(self) -> None:
         """Let touched keys be written down only while somebody wants to know them."""
         self.engine.changes.observed = (
-            len(self.watches) > 0 or len(self.observers) > 0 or len(self.engine.waits.blocked) > 0
+            len(self.watches) > 0
+            or len(self.observers) > 0
+            or self.notifications is not None
+            or len(self.engine.waits.blocked) > 0
         )
+
+    def notify(self, notifications: ChangeObserver | None) -> None:
+        """Show all events to keyspace notifications from now on, or to none."""
+        self.notifications = notifications
+        self.reconsider()
 
     def observe(self, observer: ChangeObserver) -> None:
         """Show the touched keys of every command to an observer from now on."""
@@ -111,15 +118,22 @@ class Settlement:
 
     def show(self, touched: list[Touch]) -> None:
         """Show touched keys to the clients that watch them and to every observer."""
-        self.engine.changes.touched = []
+        changes = self.engine.changes
+        changes.touched = []
         blocked = self.engine.waits.blocked
         for touch in touched:
             if touch.event.watched:
                 self.watches.touched(touch)
             if blocked.waiting and touch.event.awaited:
                 blocked.touched(touch)
-        for observer in self.observers:
-            observer.changed(touched)
+        changed = touched
+        if changes.tells_new or changes.tells_misses:
+            changed = [touch for touch in touched if touch.event.is_change()]
+        if changed:
+            for observer in self.observers:
+                observer.changed(changed)
+        if self.notifications is not None:
+            self.notifications.changed(touched)
 
     def add_sink(self, sink: Sink) -> None:
         """Send the journal's records to a sink from now on."""

@@ -40,6 +40,10 @@ class Event:
         self.watched = watched
         self.awaited = awaited
 
+    def is_change(self) -> bool:
+        """Whether it tells of a change, as all events do but `NEW` and `KEY_MISS`."""
+        return self is not NEW and self is not KEY_MISS
+
 
 SET: Final = Event("set", STRING_CLASS)
 APPEND: Final = Event("append", STRING_CLASS)

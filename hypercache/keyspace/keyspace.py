@@ -231,7 +231,8 @@ class Keyspace:
         entry = self.store.create(key, kind)
         entry.access = changes.access
         value = self._edited(key, cast(Value, entry.value), event, True)
-        changes.edits[-1].is_new = is_new and changes.tells_new
+        if is_new and changes.tells_new:
+            changes.edits[-1].is_new = True
         return value
 
     def edit_string(self, key: bytes, event: Event) -> StringValue:

@@ -97,7 +97,7 @@ async def _receive(
     while not session.closing:
         size = min(max(session.parser.wanted, READ_SIZE), LARGE_READ_SIZE)
         with trio.CancelScope() as idle:
-            if timeout > 0 and not session.blocked:
+            if timeout > 0 and not session.blocked and session.subscriptions is None:
                 idle.deadline = trio.current_time() + timeout
             data = await stream.receive_some(size)
         if idle.cancelled_caught:

@@ -4,6 +4,8 @@ import pytest
 
 from hypercache.engine import pubsub
 from hypercache.engine.context import Context
+from hypercache.engine.settlement import ChangeObserver
+from hypercache.keyspace.changes import Touch
 from hypercache.reply import ErrorReply
 from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import Push, ReplyError, encode
@@ -283,9 +285,22 @@ def test_nobody_observes_without_events(harness: EngineHarness) -> None:
         assert changes.observed
         assert changes.tells_new == ("n" in letters)
         assert changes.tells_misses == ("m" in letters)
-        assert len(harness.engine.settlement.observers) == 1
+        assert harness.engine.settlement.notifications is not None
     harness.command("CONFIG", "SET", "notify-keyspace-events", "")
-    assert harness.engine.settlement.observers == []
+    assert not changes.observed
+
+
+def test_other_observers_see_changes_only(harness: EngineHarness) -> None:
+    class Observer(ChangeObserver):
+        def changed(self, touches: list[Touch]) -> None:
+            seen.extend(touch.event.name for touch in touches)
+
+    seen: list[str] = []
+    harness.engine.settlement.observe(Observer())
+    harness.command("CONFIG", "SET", "notify-keyspace-events", "Kmn")
+    harness.command("GET", "k")
+    harness.command("SET", "k", "v")
+    assert seen == ["set"]
 
 
 def test_replies_beyond_the_limit_cut_the_client_off(harness: EngineHarness) -> None:
