@@ -38,6 +38,7 @@ HOT_FILES = (
     "plugins/hypercache_scripting/conversion.py",
     "plugins/hypercache_scripting/evaluation.py",
     "plugins/hypercache_scripting/runtime.py",
+    "plugins/hypercache_scripting/shared.py",
 )
 INTERPRETED_MARK = "# mypyc: interpreted"
 

@@ -6,7 +6,7 @@ from hypercache.engine.scripts import COMPATIBLE
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.plugin import OK, Context, ErrorReply, Reply, command
 from hypercache_scripting.cache import CachedScript, ScriptCache
-from hypercache_scripting.runtime import Failure
+from hypercache_scripting.runtime import Failure, VirtualMachine
 from hypercache_scripting.shared import scripts_of
 
 _NO_SCRIPT: Final = "NOSCRIPT No matching script. Please use EVAL."
@@ -29,6 +29,7 @@ def evaluate(
     context: Context,
     args: list[bytes],
     name: bytes,
+    vm: VirtualMachine,
     cached: CachedScript,
     keys: int,
     read_only: bool,
@@ -37,7 +38,7 @@ def evaluate(
     scripts = context.engine.scripts
     script = scripts.begin(context, cached.sha, cached.flags, read_only, True)
     try:
-        return scripts_of(context).vm.evaluate(cached.function, script, keys, args[3:])
+        return vm.evaluate(cached.function, script, keys, args[3:])
     except Failure as failure:
         return answer(context, name, failure)
     finally:
@@ -68,8 +69,8 @@ def by_text(context: Context, args: list[bytes], name: bytes, read_only: bool) -
     """Run the script in the first argument."""
     announce(context, name, args)
     keys = count_of_keys(args)
-    cached = scripts_of(context).evaluated(args[1])
-    return evaluate(context, args, name, cached, keys, read_only)
+    cache = scripts_of(context)
+    return evaluate(context, args, name, cache.vm, cache.evaluated(args[1]), keys, read_only)
 
 
 def by_digest(context: Context, args: list[bytes], name: bytes, read_only: bool) -> Reply:
@@ -78,10 +79,11 @@ def by_digest(context: Context, args: list[bytes], name: bytes, read_only: bool)
     if len(args[1]) != _DIGEST:
         raise ErrorReply(_NO_SCRIPT)
     keys = count_of_keys(args)
-    cached = scripts_of(context).get(args[1])
+    cache = scripts_of(context)
+    cached = cache.get(args[1])
     if cached is None:
         raise ErrorReply(_NO_SCRIPT)
-    return evaluate(context, args, name, cached, keys, read_only)
+    return evaluate(context, args, name, cache.vm, cached, keys, read_only)
 
 
 @command(

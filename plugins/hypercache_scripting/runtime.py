@@ -43,6 +43,8 @@ REDIS_VERSION_NUMBER: Final = 0x00070206
 
 # What Lua's allocator may have beside what is given to replies: see above.
 _RESERVE: Final = 1 << 20
+# Values of so many bytes are taken without asking for room.
+_LITTLE: Final = 4096
 # Most keys and arguments that are passed on Lua's stack; more come as tables.
 _ON_STACK: Final = 200
 
@@ -151,9 +153,7 @@ class VirtualMachine:
 
         Raises `Failure`, and nothing else.
         """
-        size = sum(map(len, values)) + 100 * len(values)
-        if size > 4096 and not self.has_room(size):
-            raise Failure("ERR not enough memory", False)
+        self._make_room(values)
         if len(values) <= _ON_STACK:
             return self._run(script, self._evaluate, function, keys, *values)
         tables = self.tables(keys, values)
@@ -161,12 +161,18 @@ class VirtualMachine:
 
     def apply(self, function: object, script: Script, keys: int, values: list[bytes]) -> Reply:
         """Like `evaluate`, for a function that gets the two tables as its arguments."""
-        size = sum(map(len, values)) + 100 * len(values)
-        if size > 4096 and not self.has_room(size):
-            raise Failure("ERR not enough memory", False)
+        self._make_room(values)
         if len(values) <= _ON_STACK:
             return self._run(script, self._apply, function, keys, *values)
         return self._run(script, self._apply_tables, function, *self.tables(keys, values))
+
+    def _make_room(self, values: list[bytes]) -> None:
+        """Raise `Failure` unless Lua can take these values."""
+        size = 0
+        for value in values:
+            size += len(value) + 100
+        if size > _LITTLE and not self.has_room(size):
+            raise Failure("ERR not enough memory", False)
 
     def tables(self, keys: int, values: list[bytes]) -> tuple[object, object]:
         """Two tables of Lua: the first so many values, and the others. There must be room."""

@@ -363,12 +363,23 @@ local function run(...)
     return invoke()
 end
 
+-- The usual calls, of two and three arguments, are looked at here: that saves calls of Lua's.
 local function redis_call(...)
-    local wrong = objection(select("#", ...), ...)
-    if wrong then
-        error({ err = "ERR " .. wrong }, 0)
+    local count = select("#", ...)
+    local a, b, c = ...
+    if count < 2 or count > 3 or not (accepted[type(a)] and accepted[type(b)])
+        or count == 3 and not accepted[type(c)] then
+        local wrong = objection(count, ...)
+        if wrong then
+            error({ err = "ERR " .. wrong }, 0)
+        end
     end
-    local value, kind = run(...)
+    local value, kind
+    if count <= MOST then
+        value, kind = invoke(...)
+    else
+        value, kind = run(...)
+    end
     if kind then
         return special(kind, value, true)
     end
