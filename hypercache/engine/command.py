@@ -326,7 +326,9 @@ class Command:
         self.function: Function = declaration.function
         self.minimum: i64 = abs(declaration.arity)
         self.maximum: i64 = declaration.arity if declaration.arity > 0 else -1
-        self.flags: i64 = declaration.flags | (MODULE if module else 0)
+        # A plugin's command that declares one of Redis' own groups is one of Redis' own commands.
+        foreign = bool(module) and declaration.group == "module"
+        self.flags: i64 = declaration.flags | (MODULE if foreign else 0)
         self.guards: i64 = 0
         self.number: i64 = 0
         self.subcommands: dict[bytes, Command] | None = None

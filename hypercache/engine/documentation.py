@@ -51,7 +51,7 @@ def command_docs(command: Command) -> dict[object, object]:
     docs: dict[object, object] = {
         b"summary": declaration.summary.encode(),
         b"since": declaration.since.encode(),
-        b"group": b"module" if command.flags & MODULE else declaration.group.encode(),
+        b"group": declaration.group.encode(),
     }
     if declaration.complexity:
         docs[b"complexity"] = declaration.complexity.encode()
