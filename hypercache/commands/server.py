@@ -39,7 +39,8 @@ _SKY: Final = ".     *   '      "
     summary="Return the server's time: Unix seconds, and microseconds in that second.",
 )
 def time(context: Context, args: list[bytes]) -> Reply:
-    now = context.engine.time
+    # It stands still inside EXEC and scripts.
+    now = context.db.changes.now * 1000 if context.in_exec else context.engine.time
     return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
 
 

@@ -201,6 +201,47 @@ def test_caller_that_goes_away_is_gone(harness: EngineHarness, others: Others) -
     others.clear()
 
 
+def test_time_stands_still_in_a_script(harness: EngineHarness, others: Others) -> None:
+    text = (
+        "local before = redis.call('TIME') for i = 1, 300000 do local x = i end"
+        " local after = redis.call('TIME') return {before[1] == after[1], before[2] == after[2]}"
+    )
+    before = harness.engine.clock.microseconds()
+    assert harness.command("EVAL", text, 0) == [1, 1]
+    assert harness.engine.clock.microseconds() > before + 2000
+
+
+def test_what_a_user_may_not_do_its_scripts_may_not(harness: EngineHarness) -> None:
+    harness.command("ACL", "SETUSER", "reader", "on", "nopass", "~a*", "+@all", "-set")
+    client = harness.client()
+    assert client.command("AUTH", "reader", "any") == "OK"
+    denied = client.command("EVAL", "return redis.call('SET', 'a', '1')", 0)
+    assert isinstance(denied, ReplyError)
+    assert denied.text.startswith(
+        "ERR ACL failure in script: User reader has no permissions to run the 'set' command"
+    )
+    key = client.command("EVAL", "return redis.pcall('GET', 'b')['err']", 0)
+    assert key == b"ERR ACL failure in script: No permissions to access a key"
+    text = "return {redis.acl_check_cmd('get', 'a'), redis.acl_check_cmd('get', 'b')}"
+    assert client.command("EVAL", text, 0) == [1, None]
+
+
+def test_memory_is_asked_for_before_the_first_write(harness: EngineHarness) -> None:
+    harness.command("SET", "big", b"x" * 10_000)
+    harness.engine.set_max_memory(1)
+    refused = harness.command("EVAL", "return redis.call('SET', 'k', '1')", 0)
+    assert isinstance(refused, ReplyError)
+    assert refused.text.startswith("OOM command not allowed when used memory > 'maxmemory'.")
+    # One that grows nothing counts as a write: what follows is let pass.
+    text = "redis.call('DEL', 'none') return redis.call('SET', 'k', '1')"
+    assert harness.command("EVAL", text, 0) == "OK"
+    declared = "#!lua flags=allow-oom\nreturn redis.call('SET', 'k', '2')"
+    assert harness.command("EVAL", declared, 0) == "OK"
+    assert harness.command("EVAL", "#!lua\nreturn 1", 0) == ReplyError(
+        "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
+    )
+
+
 def test_scripts_without_writes_are_not_paused(harness: EngineHarness) -> None:
     harness.command("CLIENT", "PAUSE", 1000, "WRITE")
     assert harness.command("EVAL", "#!lua flags=no-writes\nreturn 1", 0) == 1
