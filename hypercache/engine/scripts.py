@@ -61,6 +61,7 @@ REPL_ALL: Final = 3
 _FIRST_WRITE: Final[i64] = DISK_BIT | REPLICAS_BIT | READONLY_BIT
 _CONCERNED: Final[i64] = _FIRST_WRITE | MEMORY_BIT | BACKEND_BIT | STALE_BIT
 
+_NO_MEMORY: Final = "OOM command not allowed when used memory > 'maxmemory'."
 _OUT_OF_MEMORY: Final = (
     "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
 )
@@ -227,14 +228,14 @@ class Scripts:
     ) -> Script:
         """A script begins; raises `ErrorReply` where it may not run now. `end` must follow."""
         if self.engine.armed & _CONCERNED:
-            self._admit(flags)
+            self._admit(caller, flags)
         if read_only and flags & (COMPATIBLE | NO_WRITES) == 0:
             raise ErrorReply("ERR Can not execute a script with write flag using *_ro command.")
         script = Script(caller, name, flags, read_only, is_eval)
         self.running = script
         return script
 
-    def _admit(self, flags: int) -> None:
+    def _admit(self, caller: Context, flags: int) -> None:
         """Refuse what a script declares to do, if the state of the server forbids it."""
         engine = self.engine
         if engine.armed & STALE_BIT and not flags & ALLOW_STALE:
@@ -253,7 +254,7 @@ class Scripts:
         if engine.armed & REPLICAS_BIT:
             raise ErrorReply("NOREPLICAS Not enough good replicas to write.")
         if not flags & ALLOW_OOM and engine.armed & MEMORY_BIT and engine.over_memory():
-            raise ErrorReply(_OUT_OF_MEMORY)
+            raise ErrorReply(_OUT_OF_MEMORY if caller.in_exec else _NO_MEMORY)
 
     def end(self, script: Script) -> None:
         """The script is over: journal what it has changed as one step.
