@@ -22,6 +22,7 @@ _SECRETS: Final = frozenset(
     (
         *("password", "passphrase", "requirepass", "masterauth", "masteruser", "credentials"),
         *("auth", "authorization", "api_key", "secret", "token"),
+        "user",  # the directive: with the hashes of the user's passwords
         *("value", "values", "args", "arguments", "argv", "payload", "reply"),
     )
 )
