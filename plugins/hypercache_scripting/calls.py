@@ -28,6 +28,12 @@ _LITTLE: Final = 8192
 # Integers that are as they are in Lua.
 _EXACT: Final = 1 << 53
 
+# The statuses that commands mostly answer, made once: text with an error handler is slow.
+_STATUSES: Final[dict[str, tuple[bytes, int]]] = {
+    text: (text.encode(), STATUS)
+    for text in ("OK", "PONG", "string", "list", "set", "zset", "hash", "stream", "none")
+}
+
 
 class Calls:
     """The commands of the running script. ``room`` bytes of Lua's memory are for their replies.
@@ -79,6 +85,9 @@ class Calls:
             if isinstance(reply, int) and -_EXACT < reply < _EXACT and reply is not True:
                 return reply if reply is not False or script.version == 3 else 0
             if isinstance(reply, str):
+                known = _STATUSES.get(reply)
+                if known is not None:
+                    return known
                 return reply.encode("utf-8", "surrogateescape"), STATUS
             if isinstance(reply, ErrorReply):
                 return reply.text.rstrip("\r\n").encode("utf-8", "surrogateescape"), ERROR
