@@ -96,6 +96,7 @@ def test_pushed_invalidations(server: ServerProcess, client: Client, tmp_path: P
         for line, answer in [("client tracking on", "OK"), ("get key", "(nil)")]:
             terminal.type(line + "\r")
             terminal.expect(f"\n{answer}\n")
+            terminal.expect("> ")
         client.call("SET", "key", "value")
         terminal.type("ping\r")
         terminal.expect("-> invalidate: 'key'")
