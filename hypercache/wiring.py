@@ -82,7 +82,7 @@ def users(server: "Server") -> Start:
     for name, *_ in settings.user:
         if not acl.users[name.encode("utf-8", "surrogateescape")].enabled:
             message = f"The user {name!r} is disabled: its rules do not say 'on'."
-            server.log.info("user_disabled", message=message, name=name)
+            server.log.info("user_disabled", message=message, user=name)
 
     def refresh() -> None:
         settings.user = () if store is not None else user_settings(acl)

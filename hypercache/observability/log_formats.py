@@ -22,7 +22,6 @@ _SECRETS: Final = frozenset(
     (
         *("password", "passphrase", "requirepass", "masterauth", "masteruser", "credentials"),
         *("auth", "authorization", "api_key", "secret", "token"),
-        "user",  # the directive: with the hashes of the user's passwords
         *("value", "values", "args", "arguments", "argv", "payload", "reply"),
     )
 )
@@ -51,7 +50,8 @@ def redact(_logger: WrappedLogger, _method: str, fields: Fields) -> Fields:
 
 
 def _safe(name: str, value: object) -> object:
-    if is_secret(name):
+    # The lines of the directive `user` have hashes of passwords; the name of a user is no secret.
+    if is_secret(name) or (name == "user" and isinstance(value, list | tuple)):
         return WITHHELD
     if isinstance(value, Mapping):
         return {str(key): _safe(str(key), item) for key, item in value.items()}

@@ -112,7 +112,8 @@ def test_no_value_can_fake_a_line(follow: Configure, capfd: pytest.CaptureFixtur
 def test_secrets_and_data_are_withheld(
     follow: Configure, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fields = {each.attribute: "hunter2" for each in DIRECTIVES if each.secret}
+    fields: dict[str, object] = {each.attribute: "hunter2" for each in DIRECTIVES if each.secret}
+    fields["user"] = (("ada", "on", "#hunter2"),)  # the directive, not somebody's name
     assert {"requirepass", "masterauth", "tls_key_file_pass"} <= set(fields)
     fields |= {"Password": "hunter2", "old-token": "hunter2", "value": b"hunter2"}
     fields |= {"args": [b"set", b"k", b"hunter2"], "nested": {"list": [{"secret": "hunter2"}]}}
