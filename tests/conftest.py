@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from hypercache.testing.pytest_plugin import emptied
 from hypercache.testing.server import ServerProcess, free_port
-from tests.support.once import without_repeats
+from tests.support.once import is_once
 from tests.support.resp import Client, connect
 from tests.support.servers import RedisProcess, StartServer, server_process
 from tests.support.tls import Certificates
@@ -22,11 +23,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import nothing that a second run leaves out: the other environment may not have its needs."""
+    if config.getoption("second_run", default=False) and is_once(collection_path):
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave long runs to those who ask for them (``pytest -m soak``), and repeats out."""
-    if config.getoption("second_run", default=False):
-        items[:], repeats = without_repeats(items)
-        config.hook.pytest_deselected(items=repeats)
+    """Leave long runs to those who ask for them (``pytest -m soak``)."""
     if not config.option.markexpr:
         soak = [item for item in items if item.get_closest_marker("soak")]
         items[:] = [item for item in items if item not in soak]

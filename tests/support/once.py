@@ -8,8 +8,6 @@ compiled, or lies outside this process' Python.
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 ROOT: Final = Path(__file__).parents[2]
 
 _NEVER_COMPILED: Final = "no module of theirs is ever compiled"
@@ -66,11 +64,3 @@ def is_once(path: Path) -> bool:
         return False
     relative = path.relative_to(ROOT)
     return any(str(each) in ONCE for each in (relative, *relative.parents))
-
-
-def without_repeats(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """The tests that a second run is for, and the others."""
-    kept, left = [], []
-    for item in items:
-        (left if is_once(item.path) else kept).append(item)
-    return kept, left
