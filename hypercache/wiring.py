@@ -143,6 +143,14 @@ def memory(server: "Server") -> None:
     server.engine.set_max_memory(server.settings.maxmemory)
 
 
+def uses(server: "Server") -> None:
+    """Whether and how the uses of keys are counted."""
+    settings = server.settings
+    server.engine.background.count_uses(
+        settings.maxmemory_policy, settings.lfu_log_factor, settings.lfu_decay_time
+    )
+
+
 def client_memory(server: "Server") -> None:
     """The memory of all clients, as such or as a part of that of the data."""
     limit = server.settings.maxmemory_clients
@@ -202,6 +210,7 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors),
     (("client-query-buffer-limit",), query_limit),
     (("maxmemory",), memory),
+    (("maxmemory-policy", "lfu-log-factor", "lfu-decay-time"), uses),
     (("maxmemory-clients", "maxmemory"), client_memory),
     (("tracking-table-max-keys",), tracking),
     (("min-replicas-to-write", "min-replicas-max-lag"), replicas),

@@ -12,7 +12,7 @@ from hypercache.commands.arguments import (
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace.changes import SWAP
-from hypercache.keyspace.keyspace import swap
+from hypercache.keyspace.swapping import swap
 from hypercache.reply import OK, ErrorReply, Reply
 
 _FLUSH_HISTORY: Final = (("4.0.0", "The option ASYNC."), ("6.2.0", "The option SYNC."))

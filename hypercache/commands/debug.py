@@ -164,7 +164,10 @@ def show_object(context: Context, args: list[bytes]) -> Reply:
     entry = db.store.find(args[0])
     if entry is None:
         raise ErrorReply(_NO_SUCH_KEY)
-    idle = max(db.changes.access - entry.access, 0)
+    frequency = db.changes.frequency
+    idle: int = max(db.changes.access - entry.access, 0)
+    if frequency.counted:
+        idle = frequency.age(entry.access) * 60
     return (
         f"Value at:{hex(id(entry))} refcount:1 encoding:{encoding_of(entry)} "
         f"serializedlength:{db.store.memory_of(args[0])} lru:{entry.access} lru_seconds_idle:{idle}"

@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from hypercache.backend import NO_EXPIRE
+from hypercache.backend import NO_EXPIRE, Entry
 from hypercache.commands.arguments import SYNTAX_ERROR, format_integer, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
@@ -85,7 +85,7 @@ class _Options:
     summary="Make a key from the bytes of DUMP, with a time to live or none.",
 )
 def restore_(context: Context, args: list[bytes]) -> Reply:
-    """No policy counts accesses yet: FREQ is checked, and has no effect."""
+    """IDLETIME has an effect where idle times are kept, FREQ under an LFU policy."""
     db = context.db
     key = args[1]
     options = _Options(args)
@@ -116,11 +116,21 @@ def restore_(context: Context, args: list[bytes]) -> Reply:
         absolute = [b"0"] if deadline == NO_EXPIRE else [format_integer(deadline), b"ABSTTL"]
         effect = [b"RESTORE", key, absolute[0], payload, *absolute[1:], b"REPLACE"]
         db.changes.rewrite(db.index, effect)
-    if options.idle >= 0:
-        entry = db.find(key)
-        if entry is not None:
-            entry.access = db.changes.access - min(options.idle, 1 << 30)
+    entry = db.find(key)
+    if entry is not None:
+        set_access(db, entry, options)
     return OK
+
+
+def set_access(db: Keyspace, entry: Entry, options: _Options) -> None:
+    """A key that was restored takes over nothing from one that it replaced."""
+    changes = db.changes
+    entry.access = changes.access
+    if changes.frequency.counted:
+        if options.frequency >= 0:
+            entry.access = changes.frequency.access(options.frequency)
+    elif options.idle >= 0:
+        entry.access -= min(options.idle, 1 << 30)
 
 
 def reload(db: Keyspace, key: bytes, event: Event) -> None:

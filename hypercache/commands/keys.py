@@ -84,12 +84,15 @@ def exists(context: Context, args: list[bytes]) -> Reply:
 def touch(context: Context, args: list[bytes]) -> Reply:
     """Unlike every other command, it does so for a client under CLIENT NO-TOUCH too."""
     db = context.db
+    no_touch = db.changes.no_touch
+    db.changes.set_no_touch(False)
     count = 0
-    for at in range(1, len(args)):
-        entry = db.view_any(args[at])
-        if entry is not None:
-            entry.access = db.changes.access
-            count += 1
+    try:
+        for at in range(1, len(args)):
+            if db.view_any(args[at]) is not None:
+                count += 1
+    finally:
+        db.changes.set_no_touch(no_touch)
     return count
 
 

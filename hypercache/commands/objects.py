@@ -5,6 +5,7 @@ from typing import Final
 from hypercache.backend import Entry, Value
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.keyspace.frequency import INITIAL
 from hypercache.keyspace.hyperloglog import MAGIC
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.reply import ErrorReply, Reply
@@ -15,9 +16,15 @@ _EMBEDDED: Final = 44
 _SHARED_INTEGERS: Final = 10000
 _SHARED: Final = 2147483647
 
-_NOT_TRACKED: Final = (
-    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
-    "when switching between policies at runtime LRU and LFU data will take some time to adjust."
+_SWITCHING: Final = (
+    "Please note that when switching between policies at runtime LRU and LFU data will take some "
+    "time to adjust."
+)
+_NO_FREQUENCY: Final = (
+    f"ERR An LFU maxmemory policy is not selected, access frequency not tracked. {_SWITCHING}"
+)
+_NO_IDLE_TIME: Final = (
+    f"ERR An LFU maxmemory policy is selected, idle time not tracked. {_SWITCHING}"
 )
 
 
@@ -62,10 +69,16 @@ def object_encoding(context: Context, args: list[bytes]) -> Reply:
     summary="Return how often a key is asked for, on a logarithmic scale.",
 )
 def object_freq(context: Context, args: list[bytes]) -> Reply:
-    """No policy counts accesses yet: entries keep the time of the last one."""
-    if context.db.inspect(args[2]) is None:
+    """That of a new key on a backend that keeps no access times."""
+    entry = context.db.inspect(args[2])
+    if entry is None:
         return None
-    raise ErrorReply(_NOT_TRACKED)
+    frequency = context.db.changes.frequency
+    if not frequency.counted:
+        raise ErrorReply(_NO_FREQUENCY)
+    if not context.engine.backend.keeps_access:
+        return INITIAL
+    return frequency.counter(entry.access)
 
 
 @command(
@@ -84,9 +97,13 @@ def object_idletime(context: Context, args: list[bytes]) -> Reply:
     entry = context.db.inspect(args[2])
     if entry is None:
         return None
+    changes = context.db.changes
+    if changes.frequency.counted:
+        raise ErrorReply(_NO_IDLE_TIME)
     if not context.engine.backend.keeps_access:
         return 0
-    return context.db.changes.access - entry.access
+    # What an LFU policy has left behind may look like the future.
+    return max(changes.access - entry.access, 0)
 
 
 @command(

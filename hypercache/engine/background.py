@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, cast
 from mypy_extensions import i64
 
 from hypercache.backend import BackendError
+from hypercache.keyspace.frequency import INITIAL
 
 if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
@@ -31,8 +32,25 @@ class Background:
         """Move the clocks that the keyspaces look at."""
         engine = self.engine
         engine.time = engine.clock.microseconds()
-        engine.changes.now = engine.time // 1000
-        engine.changes.access = cast(int, (engine.time - engine.started) // 1000000)
+        changes = engine.changes
+        changes.now = engine.time // 1000
+        changes.frequency.keep_time(engine.time)
+        if changes.frequency.counted:
+            changes.access = changes.frequency.access(INITIAL)
+        else:
+            changes.access = cast(int, (engine.time - engine.started) // 1000000)
+
+    def count_uses(self, policy: str, log_factor: int, decay_time: int) -> None:
+        """Follow ``maxmemory-policy``, ``lfu-log-factor`` and ``lfu-decay-time``.
+
+        When the kind of policy changes, keys keep what the other kind has noted.
+        """
+        changes = self.engine.changes
+        changes.frequency.counted = policy.endswith("-lfu")
+        changes.frequency.log_factor = log_factor
+        changes.frequency.decay_time = decay_time
+        changes.set_no_touch(changes.no_touch)
+        self.keep_time()
 
     def tick(self, budget: i64) -> bool:
         """Background work for about ``budget`` microseconds; True when more is to be done.

@@ -212,8 +212,8 @@ class BlockedClients:
             return
         engine = self.engine
         engine.changes.now = engine.time // 1000
-        keeps_access = engine.changes.keep_access
-        engine.changes.keep_access = session.no_touch
+        no_touch = engine.changes.no_touch
+        engine.changes.set_no_touch(session.no_touch)
         if engine.units.is_open:
             engine.units.join(session)
         # It is the client's own command, whoever is served now: what that pushes to it follows
@@ -233,7 +233,7 @@ class BlockedClients:
             own = engine.pushes
             engine.serving = serving
             engine.pushes = pushes
-            engine.changes.keep_access = keeps_access
+            engine.changes.set_no_touch(no_touch)
         if isinstance(reply, KeyWait):
             self.add(parked, wait)
         elif isinstance(reply, Wait):

@@ -126,7 +126,7 @@ class Context:
     def set_no_touch(self, no_touch: bool) -> None:
         """Leave the idle times of keys alone, or no longer, from the next command on."""
         self.no_touch = no_touch
-        self.engine.changes.keep_access = no_touch
+        self.engine.changes.set_no_touch(no_touch)
 
     def set_user(self, user: "User", authenticated: bool) -> None:
         """The client is that user from now on, whether or not it had to prove it."""

@@ -248,7 +248,8 @@ class Engine:
         session.active = self.time
         if self.counters.cycle_began == 0:
             self.counters.cycle_began = self.time
-        self.changes.keep_access = session.no_touch
+        if self.changes.no_touch != session.no_touch:
+            self.changes.set_no_touch(session.no_touch)
         if self.delivery.eviction.due:
             self.delivery.eviction.evict()
         if self.units.wanted:

@@ -28,7 +28,7 @@ class Interlude:
         changes = engine.changes
         self.effects = changes.effects
         self.now: i64 = changes.now
-        self.keep_access = changes.keep_access
+        self.no_touch = changes.no_touch
         self.pushes = engine.pushes
         self.version = engine.writer.version
         self.wants_units = engine.units.wanted
@@ -67,7 +67,7 @@ class Interlude:
         changes = engine.changes
         changes.effects = self.effects
         changes.now = self.now
-        changes.keep_access = self.keep_access
+        changes.set_no_touch(self.no_touch)
         engine.pushes = self.pushes
         engine.blocked.ready = self.ready
         engine.units.wanted = self.wants_units

@@ -10,6 +10,7 @@ from typing import Final
 from mypy_extensions import i32, i64, mypyc_attr
 
 from hypercache.backend import Entry, Value
+from hypercache.keyspace.frequency import Frequency
 
 # Classes of keyspace events, as notify-keyspace-events names them.
 GENERIC: Final = "g"
@@ -201,18 +202,22 @@ class Changes:
     """The ledger, and the time that all keyspaces share.
 
     ``now`` is the time of the present command in Unix milliseconds (it stands still inside a
-    transaction); while ``frozen``, nothing is removed because of it (CLIENT PAUSE);
-    ``access`` the access clock for idle times, in seconds. ``dirty`` counts
-    changes, ``settled`` how many of them the engine has settled. ``observed`` tells
-    whether anybody reads ``touched``, ``journalled`` whether anybody reads ``effects``:
-    when nobody does, a change costs one addition. ``tells_new`` and ``tells_misses``: the
-    events `NEW` and `KEY_MISS` are wanted too.
+    transaction); while ``frozen``, nothing is removed because of it (CLIENT PAUSE). ``access`` is
+    the access clock of a key that comes into being now: seconds, or what `Frequency` says under
+    an LFU policy. An access sets a key's clock to it unless ``keep_access``; then it counts as a
+    use of the key if ``counts_uses``. ``dirty`` counts changes, ``settled`` how many of them the
+    engine has settled. ``observed`` tells whether anybody reads ``touched``, ``journalled``
+    whether anybody reads ``effects``: when nobody does, a change costs one addition.
+    ``tells_new`` and ``tells_misses``: the events `NEW` and `KEY_MISS` are wanted too.
     """
 
     def __init__(self) -> None:
         self.now: i64 = 0
         self.access: i32 = 0
+        self.frequency = Frequency()
+        self.no_touch = False
         self.keep_access = False
+        self.counts_uses = False
         self.frozen = False
         self.dirty: i64 = 0
         self.settled: i64 = 0
@@ -229,6 +234,13 @@ class Changes:
         self.effects: list[Effect] = []
         self.edits: list[Edit] = []
         self.hooks: list[BeforeChange] = []
+
+    def set_no_touch(self, no_touch: bool) -> None:
+        """Whether what is executed leaves the access clocks alone (CLIENT NO-TOUCH)."""
+        counted = self.frequency.counted
+        self.no_touch = no_touch
+        self.keep_access = no_touch or counted
+        self.counts_uses = counted and not no_touch
 
     def touch(self, database: int, key: bytes, event: Event) -> None:
         """Count a change and, if anybody looks, write it down."""

@@ -8,7 +8,7 @@ emptied keys: a command cannot forget them.
 
 from typing import Final, cast
 
-from mypy_extensions import i64
+from mypy_extensions import i32, i64
 
 from hypercache.backend import (
     HASH,
@@ -96,10 +96,12 @@ class Keyspace:
         changes.hits += 1
         if not changes.keep_access:
             entry.access = changes.access
+        elif changes.counts_uses:
+            changes.frequency.use(entry, self.chance)
         return entry
 
     def look(self, key: bytes) -> Entry | None:
-        """Like `view_any`, but no access that OBJECT IDLETIME would show (EXISTS, TTL, TYPE)."""
+        """Like `view_any`, but no access that OBJECT would show (EXISTS, TTL, TYPE)."""
         entry = self.find(key)
         if entry is None:
             self.changes.missed(self.index, key)
@@ -179,8 +181,9 @@ class Keyspace:
             changes.touched.append(Touch(self.index, key, NEW))
         if changes.hooks:
             self._before(key)
+        access = self._access_of(key) if changes.keep_access else changes.access
         entry = self.store.put(key, value, expire)
-        entry.access = changes.access
+        entry.access = access
         changes.dirty += 1
         if changes.observed:
             changes.touched.append(Touch(self.index, key, event))
@@ -201,11 +204,13 @@ class Keyspace:
 
     def _edit(self, key: bytes, entry: Entry, value: Value, event: Event) -> Value:
         changes = self.changes
-        if not changes.keep_access:
-            entry.access = changes.access
         for edit in changes.edits:
             if edit.value is value:
                 return value
+        if not changes.keep_access:
+            entry.access = changes.access
+        elif changes.counts_uses:
+            changes.frequency.use(entry, self.chance)
         if changes.hooks:
             self._before(key)
         return self._edited(key, value, event, False)
@@ -228,8 +233,9 @@ class Keyspace:
         is_new = changes.observed and self.find(key) is None
         if changes.hooks:
             self._before(key)
+        access = self._access_of(key) if changes.keep_access else changes.access
         entry = self.store.create(key, kind)
-        entry.access = changes.access
+        entry.access = access
         value = self._edited(key, cast(Value, entry.value), event, True)
         if is_new and changes.tells_new:
             changes.edits[-1].is_new = True
@@ -246,8 +252,9 @@ class Keyspace:
         if self.changes.hooks:
             self._before(key)
         deadline = entry.expire
+        access = self._access_of(key) if self.changes.keep_access else self.changes.access
         entry = self.store.create(key, STRING)
-        entry.access = self.changes.access
+        entry.access = access
         value = cast(StringValue, entry.value)
         memory = value.memory()
         value.write(0, text)
@@ -255,6 +262,21 @@ class Keyspace:
         if deadline != NO_EXPIRE:
             self.store.expire(key, deadline)
         return cast(StringValue, self._edited(key, value, event, False))
+
+    def _access_of(self, key: bytes) -> i32:
+        """What a new value takes over from the one that it replaces."""
+        entry = self.find(key)
+        if entry is None:
+            return self.changes.access
+        if self.changes.counts_uses:
+            self.changes.frequency.use(entry, self.chance)
+        return entry.access
+
+    def _begin_access(self, key: bytes) -> None:
+        """A key that has come as a whole takes over nothing from one that was there."""
+        entry = self.store.find(key)
+        if entry is not None:
+            entry.access = self.changes.access
 
     def _edited(self, key: bytes, value: Value, event: Event, fresh: bool) -> Value:
         self.changes.edits.append(Edit(self.index, key, value, event, fresh))
@@ -331,6 +353,7 @@ class Keyspace:
             target._before(new_key)
         self.store.move(key, target.store, new_key)
         target.fielded |= self.fielded
+        target._begin_access(new_key)
         changes.touch(self.index, key, left)
         changes.notify(target.index, new_key, arrived)
 
@@ -342,9 +365,7 @@ class Keyspace:
             target._before(new_key)
         self.store.copy(key, target.store, new_key)
         target.fielded |= self.fielded
-        twin = target.store.find(new_key)
-        assert twin is not None
-        twin.access = self.changes.access
+        target._begin_access(new_key)
         self.changes.touch(target.index, new_key, event)
 
     def _make_way(self, key: bytes) -> None:
@@ -468,22 +489,3 @@ class Keyspace:
         if entry.expire != NO_EXPIRE and entry.expire < changes.now:
             return False
         return not self.fielded or changes.frozen or not is_hollow(entry.value, changes.now)
-
-
-def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
-    """SWAPDB: exchange the keys of two databases; with itself it counts, but changes nothing.
-
-    The stores do it: exchanging them here would be nothing that a rollback undoes or a
-    restart keeps.
-    """
-    changes = first.changes
-    changes.dirty += 1
-    if first is second:
-        return
-    for hook in changes.hooks:
-        hook.before_swap(first.index, second.index)
-    first.store.swap(second.store)
-    first.fielded = second.fielded = first.fielded or second.fielded
-    if changes.observed:
-        changes.touched.append(Touch(first.index, None, event))
-        changes.touched.append(Touch(second.index, None, event))

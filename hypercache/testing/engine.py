@@ -143,6 +143,9 @@ class EngineHarness:
         )
         self.engine.acl.follow(self.engine.configuration)
         self.engine.configuration.subscribe_any(("notify-keyspace-events",), self._set_events)
+        self.engine.configuration.subscribe_any(
+            ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time"), self._count_uses
+        )
         self.first = self.client()
 
     @property
@@ -187,6 +190,13 @@ class EngineHarness:
         """CONFIG SET notify-keyspace-events."""
         settings = self.engine.configuration.settings
         self.engine.pubsub.notifications.set_classes(settings.notify_keyspace_events)
+
+    def _count_uses(self) -> None:
+        """CONFIG SET maxmemory-policy and its like."""
+        settings = self.engine.configuration.settings
+        self.engine.background.count_uses(
+            settings.maxmemory_policy, settings.lfu_log_factor, settings.lfu_decay_time
+        )
 
     def close(self) -> None:
         """Close the engine and its backend."""

@@ -28,7 +28,9 @@ class MemorySettings:
 
     maxmemory: int = memory(0, 0, ULONG_MAX, "Memory of all keys together; 0 is without a limit.")
     maxmemory_policy: MaxmemoryPolicy = choice(
-        MaxmemoryPolicy, "noeviction", "Which keys go when memory is short.", effect="later"
+        MaxmemoryPolicy,
+        "noeviction",
+        "Which keys go when memory is short: none yet. Under the two of LFU, uses are counted.",
     )
     maxmemory_samples: int = integer(
         5, 1, INT_MAX, "Keys compared to find one to evict.", effect="later"
@@ -37,10 +39,10 @@ class MemorySettings:
         10, 0, 100, "How much time eviction may take, 0 least, 100 all it needs.", effect="later"
     )
     lfu_log_factor: int = integer(
-        10, 0, INT_MAX, "How slowly the counter of uses saturates.", effect="later"
+        10, 0, INT_MAX, "How slowly the counter of uses (OBJECT FREQ) saturates."
     )
     lfu_decay_time: int = integer(
-        1, 0, INT_MAX, "Minutes after which the counter of uses loses one.", effect="later"
+        1, 0, INT_MAX, "Minutes after which the counter of uses loses one; 0 is never."
     )
     lazyfree_lazy_eviction: bool = yes_no(
         False, "Free evicted keys bit by bit: always so here.", effect="ignored"

@@ -100,3 +100,14 @@ def test_pushed_invalidations(server: ServerProcess, client: Client, tmp_path: P
         client.call("SET", "key", "value")
         terminal.type("ping\r")
         terminal.expect("-> invalidate: 'key'")
+
+
+def test_hot_keys(server: ServerProcess, client: Client) -> None:
+    client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+    try:
+        client.pipeline(*[("SET", f"key:{i}", "x") for i in range(20)])
+        client.pipeline(*[("GET", "key:7")] * 300)
+        assert "hot key found with counter" in cli(server, "--hotkeys")
+        assert 'keyname: "key:7"' in cli(server, "--hotkeys")
+    finally:
+        client.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
