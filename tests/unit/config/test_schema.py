@@ -69,7 +69,6 @@ def test_settings_do_not_share_their_mappings() -> None:
 #: Settings that do nothing, and are read all the same.
 READ_WITHOUT_EFFECT = {
     "enable-module-command": "who may use MODULE, which can load nothing",
-    "maxmemory-policy": "shown by INFO",
     "repl-backlog-size": "shown by INFO",
 }
 
