@@ -35,6 +35,20 @@ _STATUSES: Final[dict[str, tuple[bytes, int]]] = {
 }
 
 
+def without_limit(lua: LuaRuntime, action: Callable[[], object]) -> None:
+    """Do something that frees memory while Lua's allocator refuses nothing.
+
+    To free some it may take a little first: to collect garbage, Lua makes its table of strings
+    anew and smaller, and outside of any call of Lua's an error ends the process.
+    """
+    limit = lua.get_max_memory()
+    lua.set_max_memory(0)
+    try:
+        action()
+    finally:
+        lua.set_max_memory(limit)
+
+
 class Calls:
     """The commands of the running script. ``room`` bytes of Lua's memory are for their replies.
 
@@ -62,7 +76,7 @@ class Calls:
         """Whether there is no room for so many bytes, not even after a collection."""
         if self._used() + size > self._room and self.may_collect:
             self.may_collect = False
-            self._lua.gccollect()
+            without_limit(self._lua, self._lua.gccollect)
         return self._used() + size > self._room
 
     def invoke(self, *arguments: object) -> object:

@@ -30,7 +30,7 @@ from hypercache.engine.scripts import Script
 from hypercache.engine.units import attempt
 from hypercache.plugin import ErrorReply, Reply
 from hypercache_scripting.bytecode import with_frames
-from hypercache_scripting.calls import Calls
+from hypercache_scripting.calls import Calls, without_limit
 from hypercache_scripting.conversion import Row, from_lua
 from hypercache_scripting.libraries import SOURCES, install
 
@@ -124,7 +124,7 @@ class VirtualMachine:
 
     def collect(self) -> None:
         """Free what no script refers to any more."""
-        self.lua.gccollect()
+        without_limit(self.lua, self.lua.gccollect)
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes can be handed to Lua, after a collection where one is needed."""
@@ -189,7 +189,7 @@ class VirtualMachine:
                 return self._settle(script, result)
             return from_lua(result, script.version)
         except LuaError as error:
-            self._forget()
+            without_limit(self.lua, self._forget)
             reason = str(error) or "not enough memory"
             text = f"ERR Error running script {script.script_name}, {reason:.100}"
             raise Failure(text, False) from error

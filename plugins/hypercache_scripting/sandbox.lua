@@ -37,8 +37,9 @@ local DEPTH = 256
 
 local root = getfenv(1)
 local globals, environment = {}, {}
--- What stands for what: the read-only tables that scripts see, and the tables behind them.
-local targets = {}
+-- What stands for what: the read-only tables that scripts see, and the tables behind them. It keeps
+-- neither alive: scripts can make such tables (newproxy), and what they make must go with them.
+local targets = setmetatable({}, { __mode = "kv" })
 -- Set when the running script is to end at once, whatever it catches: the error it ends with.
 local ending = nil
 

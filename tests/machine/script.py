@@ -34,6 +34,7 @@ EXEC: Final[Request] = (b"EXEC",)
 
 #: Data commands that are never sent, and why not.
 LEFT_OUT: Final[dict[bytes, str]] = {
+    b"migrate": "connects to whatever the arguments name",
     b"pfselftest": "takes seconds",
 }
 

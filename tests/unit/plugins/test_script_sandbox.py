@@ -210,6 +210,9 @@ GREEDY = [
     "local t = {} while true do t[#t + 1] = assert(loadstring('return ' .. #t)) end",
     "local function r(n) return {r(n + 1), n} end return r(1)",
     "local t = {} for i = 1, 60 do t = {t, t} end return t",
+    "local t = {} while true do t[#t + 1] = newproxy(true) end",
+    # The reply itself is what there is no room for.
+    "local t = {} pcall(function() while true do t[#t + 1] = {#t} end end) return t",
     "local t = {} while pcall(function() t[#t + 1] = ('x'):rep(1000) .. #t end) do end"
     " while true do t[#t + 1] = redis.pcall('PING', {}) end",
     "local t = {} while pcall(function() t[#t + 1] = ('x'):rep(1000) .. #t end) do end"
@@ -240,6 +243,20 @@ def test_memory_is_bounded_and_comes_back(
     assert harness.command("EVAL", "return #redis.call('LRANGE', 'list', 0, -1)", 0) == 2000
     assert harness.command("EVAL", "return #redis.call('GET', 'big')", 0) == 500_000
     harness.command("SCRIPT", "FLUSH")
+    assert cache.vm.used() < 2 << 20
+
+
+def test_garbage_is_collected_where_there_is_no_memory_at_all(
+    tight: tuple[EngineHarness, ScriptCache],
+) -> None:
+    """Lua's table of strings, large from one script, shrinks while another has taken the rest."""
+    harness, cache = tight
+    for _ in range(3):
+        for item in ("'k' .. i", "{i}"):
+            text = f"local t = {{}} for i = 1, 1e9 do t[i] = {item} end"
+            assert isinstance(harness.command("EVAL", text, 0), ReplyError)
+        assert harness.command("EVAL", "return 1", 0) == 1
+    cache.vm.collect()
     assert cache.vm.used() < 2 << 20
 
 
