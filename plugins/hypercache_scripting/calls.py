@@ -96,8 +96,10 @@ class Calls:
                 return False, ENDED
             if isinstance(reply, bytes) and len(reply) < _LITTLE:
                 return reply
-            if isinstance(reply, int) and -_EXACT < reply < _EXACT and reply is not True:
-                return reply if reply is not False or script.version == 3 else 0
+            if isinstance(reply, bool):  # before int: compiled, that would make it a number
+                return reply if script.version == 3 else int(reply)
+            if isinstance(reply, int) and -_EXACT < reply < _EXACT:
+                return reply
             if isinstance(reply, str):
                 known = _STATUSES.get(reply)
                 if known is not None:

@@ -33,6 +33,16 @@ def test_scripts_behave_as_those_of_redis(harness: EngineHarness, section: Secti
     assert played(harness, section) == section.written()
 
 
+def test_booleans_stay_booleans_in_resp3(harness: EngineHarness) -> None:
+    """Compiled and interpreted: a bool is an int for Python, and none for scripts."""
+    harness.engine.protected_commands["DEBUG"] = "yes"
+    for word, number in (("true", 1), ("false", 0)):
+        call = f"redis.call('DEBUG', 'PROTOCOL', '{word}')"
+        kind = f"redis.setresp(3) return type({call}) .. ' ' .. tostring({call})"
+        assert harness.command("EVAL", kind, 0) == f"boolean {word}".encode()
+        assert harness.command("EVAL", f"return {call}", 0) == number
+
+
 # One step -----------------------------------------------------------------------------------------
 
 
