@@ -36,6 +36,7 @@ def test_scripts_behave_as_those_of_redis(harness: EngineHarness, section: Secti
 def test_booleans_stay_booleans_in_resp3(harness: EngineHarness) -> None:
     """Compiled and interpreted: a bool is an int for Python, and none for scripts."""
     harness.engine.protected_commands["DEBUG"] = "yes"
+    harness.command("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1)
     for word, number in (("true", 1), ("false", 0)):
         call = f"redis.call('DEBUG', 'PROTOCOL', '{word}')"
         kind = f"redis.setresp(3) return type({call}) .. ' ' .. tostring({call})"
