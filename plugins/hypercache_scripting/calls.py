@@ -96,8 +96,11 @@ class Calls:
                 return False, ENDED
             if isinstance(reply, bytes) and len(reply) < _LITTLE:
                 return reply
-            if isinstance(reply, bool):  # before int: compiled, that would make it a number
-                return reply if script.version == 3 else int(reply)
+            # Before int, and by itself: compiled, what may be an int becomes a number.
+            if isinstance(reply, bool):
+                if script.version == 3:
+                    return reply
+                return int(reply)
             if isinstance(reply, int) and -_EXACT < reply < _EXACT:
                 return reply
             if isinstance(reply, str):

@@ -69,8 +69,10 @@ class ToLua:
             if self.room < 0:
                 raise NoRoom
             return reply
-        if isinstance(reply, bool):
-            return reply if self.version == 3 else int(reply)
+        if isinstance(reply, bool):  # by itself: compiled, what may be an int becomes a number
+            if self.version == 3:
+                return reply
+            return int(reply)
         if isinstance(reply, int):
             return self.integer(reply)
         if reply is None or isinstance(reply, NullArray | NoReply):
