@@ -23,8 +23,12 @@ HOT_FOLDERS = (
     "hypercache/engine",
     "hypercache/engine/acl",
     "hypercache/commands",
+    "hypercache/persistence",
+    "hypercache/rdb",
     "backends/hypercache_memory",
     "backends/hypercache_lmdb",
+    "plugins/hypercache_aof",
+    "plugins/hypercache_snapshot",
 )
 HOT_FILES = (
     "hypercache/backend.py",

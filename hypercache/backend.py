@@ -67,6 +67,7 @@ __all__ = [
     "EncodingLimits",
     "Entry",
     "HashValue",
+    "KeyWalk",
     "ListValue",
     "SetValue",
     "Snapshot",
@@ -223,6 +224,10 @@ class Database:
         """All keys, in any order; not to be used across a change."""
         raise NotImplementedError
 
+    def walk(self) -> "KeyWalk":
+        """Begin to hand out all keys that are there now, while they change. One at a time."""
+        return KeyWalk(self)
+
     def clear(self) -> None:
         """Remove every key, at a cost that does not depend on their number."""
         raise NotImplementedError
@@ -251,6 +256,65 @@ class Database:
     def check(self) -> list[str]:
         """What is inconsistent in this database, in words; empty when all is well. May be slow."""
         raise NotImplementedError
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class KeyWalk:
+    """The keys that a database has at one moment, each to be handed out once: `Database.walk`.
+
+    Whoever walks reads a key at once when it is handed out, and before one changes asks
+    `claim`, which hands it out early. So it sees all keys as they were at that moment, and
+    pays for those that change meanwhile, not for all. This one goes by `Database.scan` and
+    remembers what it has handed out; a store that can tell by other means spares that.
+    """
+
+    def __init__(self, database: "Database") -> None:
+        self.database = database
+        self._cursor = 0
+        self._ended = False
+        self._passed: set[bytes] = set()
+
+    def next(self, count: int) -> list[bytes]:
+        """About ``count`` more keys, at least one; none at the end."""
+        passed = self._passed
+        found: list[bytes] = []
+        while not found and not self._ended:
+            self._cursor, keys = self.database.scan(self._cursor, count)
+            self._ended = self._cursor == 0
+            for key in keys:
+                if key not in passed:
+                    passed.add(key)
+                    found.append(key)
+        return found
+
+    def find(self, key: bytes) -> Entry | None:
+        """The entry of a key that was just handed out."""
+        return self.database.find(key)
+
+    def claim(self, key: bytes) -> bool:
+        """A key is about to change, to appear or to go: whether it is handed out hereby.
+
+        False for one that was handed out before, or was not there when the walk began.
+        """
+        if key in self._passed:
+            return False
+        self._passed.add(key)
+        return self.database.find(key) is not None
+
+    def leave(self) -> bool:
+        """All keys are about to be removed (`Database.clear`).
+
+        True: the walk goes on with what was there, and is asked for `claim` no more. False:
+        whoever walks takes all that is left before it is too late.
+        """
+        return False
+
+    def follow(self, database: "Database") -> None:
+        """What it walks over is about to be swapped into another database."""
+        self.database = database
+
+    def close(self) -> None:
+        """It is not used afterwards. Closing it again changes nothing."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -17,7 +17,7 @@ it would break a promise: replies behind its gates never leave.
 docs/plugins.md explains it with an example.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import ClassVar, Final, Protocol
 
@@ -25,12 +25,19 @@ import attrs
 import trio
 
 from hypercache.backend import NO_EXPIRE, Entry
+from hypercache.config import Settings
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.engine.ending import Ending, LastSave
 from hypercache.engine.journal import LOCAL_FILE, OTHER, REPLICA, Record, ReplyGate, Sink
+from hypercache.engine.libraries import Libraries
+from hypercache.engine.recovery import Recovery
 from hypercache.engine.settlement import ChangeObserver
 from hypercache.engine.waiting import Wait
 from hypercache.keyspace.changes import BeforeChange, Effect, Event, Touch
+from hypercache.persistence.capture import Capture
+from hypercache.persistence.encoder import Encoder, Origin, ValueParts
+from hypercache.persistence.loader import Loader
 from hypercache.protocol.inline import split_words
 from hypercache.reply import OK, ErrorReply, Reply
 
@@ -45,21 +52,30 @@ __all__ = [
     "OTHER",
     "REPLICA",
     "BeforeChange",
+    "Capture",
     "ChangeObserver",
     "Context",
     "Effect",
+    "Encoder",
+    "Ending",
     "Entry",
     "ErrorReply",
     "Event",
+    "LastSave",
+    "Libraries",
+    "Loader",
     "NoSettings",
+    "Origin",
     "Plugin",
     "PluginHost",
     "PluginLog",
     "Record",
+    "Recovery",
     "Reply",
     "ReplyGate",
     "Sink",
     "Touch",
+    "ValueParts",
     "Wait",
     "command",
     "split_words",
@@ -98,6 +114,41 @@ class PluginHost(Protocol):
     @property
     def offset(self) -> int:
         """The journal's offset now: all that was ever changed lies before it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The server's settings; to be read only, and anew whenever they matter."""
+
+    def follow(self, names: Sequence[str], apply: Callable[[], None]) -> None:
+        """Have ``apply()`` called when one of these settings was changed at run time.
+
+        It may raise `hypercache.config.ConfigError`: then the change is refused with its text,
+        and it is called again with the old values.
+        """
+
+    @property
+    def recovery(self) -> Recovery:
+        """What is known of the loading of data at the start; who loads reports here."""
+
+    def loader(self) -> Loader:
+        """Bring data back. Only while clients are told LOADING: before ``started()``."""
+
+    def capture(self, encoder: Encoder) -> Capture:
+        """All data as they are now, for an encoder; close it in the end. One at a time.
+
+        To be called between rounds, as a plugin's task is. Raises `BackendError`, or
+        ValueError while there is another.
+        """
+
+    def refuse_writes(self, reason: str) -> None:
+        """Answer commands that change data, and PING, with this error line; "" ends that."""
+
+    def before_end(self, save: LastSave) -> None:
+        """Have ``save(ending)`` awaited before the server ends, while no client is served.
+
+        Where it raises `hypercache.persistence.errors.SaveError` the server goes on, and who
+        asked for its end is told so; with ``ending.force`` it ends all the same.
+        """
 
     def add_sink(self, sink: Sink) -> None:
         """Send the journal's records to a sink from now on; it has nothing yet."""
@@ -145,6 +196,9 @@ class PluginHost(Protocol):
         Raises ValueError when another plugin has that section.
         """
 
+    def keep_libraries(self, libraries: Libraries) -> None:
+        """Let files of data hold these libraries of functions, and bring them back."""
+
     def share(self, thing: object) -> None:
         """Let the plugin's commands (``context.engine.shared[name]``) and others find a thing."""
 
@@ -159,6 +213,9 @@ class Plugin:
     contract: ClassVar[int] = 1
     #: An attrs class; the plugin's part of the configuration is structured into it.
     settings_type: ClassVar[type] = NoSettings
+    #: A `hypercache.persistence.tools.FileTools` class, or None: what ``hypercache check`` and
+    #: ``convert`` do with this plugin's files.
+    tools: ClassVar[type | None] = None
     #: Names of plugins that must have started before this one.
     requires: ClassVar[tuple[str, ...]] = ()
     #: Whether the server must not go on without it.

@@ -119,6 +119,10 @@ class Configuration:
         wanted = frozenset(BY_NAME[name].name for name in names)
         self._subscribers.append(_Subscriber(wanted, callback=callback))
 
+    def unsubscribe(self, callback: Callable[[], None]) -> None:
+        """Call a callback of `subscribe_any` no more."""
+        self._subscribers = [each for each in self._subscribers if each.callback != callback]
+
     def set(
         self, pairs: list[tuple[str, str]], *, local: bool = True, loading: bool = False
     ) -> None:

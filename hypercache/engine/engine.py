@@ -33,8 +33,10 @@ from hypercache.engine.context import (
 )
 from hypercache.engine.counters import Counters
 from hypercache.engine.delivery import Delivery
+from hypercache.engine.ending import LastSave
 from hypercache.engine.guards import (
     CACHING_BIT,
+    DISK_BIT,
     GUARDS,
     LOADING_BIT,
     MEMORY_BIT,
@@ -46,9 +48,11 @@ from hypercache.engine.guards import (
     guards_of,
 )
 from hypercache.engine.journal import Journal
+from hypercache.engine.libraries import Libraries
 from hypercache.engine.observation import Observation
 from hypercache.engine.pause import Postponed
 from hypercache.engine.pubsub import PubSub, pushes_in
+from hypercache.engine.recovery import Recovery
 from hypercache.engine.registry import Registry
 from hypercache.engine.scripts import Scripts
 from hypercache.engine.session import Outlet, Session
@@ -67,6 +71,7 @@ from hypercache.reply import QUEUED, ErrorReply
 
 if TYPE_CHECKING:
     from hypercache.config import Configuration
+    from hypercache.persistence.capture import Capture
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -106,6 +111,7 @@ class Engine:
             for index, store in enumerate(backend.open(databases))
         ]
         self.journal = Journal()
+        self.recovery = Recovery(self)
         self.observation = Observation(self)
         self.slowlog = self.observation.slowlog
         self.latency = self.observation.latency
@@ -126,11 +132,17 @@ class Engine:
         self.armed: i64 = PROTECTED_BIT
         self.max_memory: i64 = 0
         self.protected_commands: dict[str, str] = {}
-        self.disk_error = ""
+        # Why commands that change data are refused, by who cannot write them to disk.
+        self.disk_errors: dict[str, str] = {}
         self.query_buffer_limit: i64 = 1 << 30
         self.max_bulk: i64 = 512 << 20
         # Set by the server: begins its ordered end.
         self.shutdown: Callable[[], None] | None = None
+        # Awaited before the server ends.
+        self.saving: list[LastSave] = []
+        self.libraries = Libraries()
+        # The walk over all keys that is under way.
+        self.capture: Capture | None = None
         self.tracks_latency = True
         # Microseconds from which somebody wants to know of a command: see `Observation`.
         self.noted: i64 = self.slowlog.threshold
@@ -210,6 +222,14 @@ class Engine:
         """maxmemory has changed; 0 is no limit."""
         self.max_memory = limit
         self.arm(MEMORY_BIT, limit > 0)
+
+    def refuse_writes(self, name: str, reason: str) -> None:
+        """Answer commands that change data with an error line, or with "" no longer."""
+        if reason:
+            self.disk_errors[name] = reason
+        else:
+            self.disk_errors.pop(name, None)
+        self.arm(DISK_BIT, bool(self.disk_errors))
 
     def set_enough_replicas(self, enough: bool) -> None:
         """Whether as many good replicas are connected as min-replicas-to-write asks for."""

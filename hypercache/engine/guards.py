@@ -140,9 +140,9 @@ def tracking_table(
 
 
 def disk(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
-    """No writes while persistence fails and the settings say that this matters."""
-    if stands_for(context, command, WRITE):
-        raise ErrorReply(engine.disk_error)
+    """No writes while persistence fails and the settings say that this matters; PING tells it."""
+    if command.name == b"ping" or stands_for(context, command, WRITE):
+        raise ErrorReply(next(iter(engine.disk_errors.values())))
 
 
 def backend(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:

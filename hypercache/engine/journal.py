@@ -25,17 +25,25 @@ REPLICA: Final = 2
 BEYOND: Final[i64] = 1 << 62
 
 
+@mypyc_attr(acyclic=True)
 class Record:
     """The effects of one command or transaction: applied together or not at all.
 
-    ``offset`` is the journal's offset after this record; it grows by one per effect.
+    ``offset`` is the journal's offset after this record; it grows by one per effect. Most
+    records have one effect, ``first``; ``more`` are those after it, or None.
     """
 
-    __slots__ = ("effects", "offset")
+    __slots__ = ("first", "more", "offset")
 
-    def __init__(self, offset: i64, effects: list[Effect]) -> None:
+    def __init__(self, offset: i64, first: Effect, more: list[Effect] | None) -> None:
         self.offset = offset
-        self.effects = effects
+        self.first = first
+        self.more = more
+
+    @property
+    def effects(self) -> list[Effect]:
+        """All of them."""
+        return [self.first] if self.more is None else [self.first, *self.more]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -132,7 +140,18 @@ class Journal:
         """Journal the effects of one atomic step."""
         self.offset += len(effects)
         if self.sinks:
-            self.records.append(Record(self.offset, effects))
+            more = effects[1:] if len(effects) > 1 else None
+            self.records.append(Record(self.offset, effects[0], more))
+
+    def append_one(self, effect: Effect) -> None:
+        """Journal an atomic step of one effect, as most are."""
+        self.offset += 1
+        if self.sinks:
+            self.records.append(Record(self.offset, effect, None))
+
+    def resume(self, offset: i64) -> None:
+        """Go on from the offset that recovered data have; before anything is journalled."""
+        self.offset = max(self.offset, offset)
 
     def flush(self) -> list[SinkFailure]:
         """Hand the round's records to every sink; those that raised are detached."""

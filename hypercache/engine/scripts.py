@@ -248,8 +248,8 @@ class Scripts:
             return
         if engine.armed & READONLY_BIT:
             raise ErrorReply("READONLY Can not run script with write flag on readonly replica")
-        if engine.armed & DISK_BIT and engine.disk_error:
-            raise ErrorReply(engine.disk_error)
+        if engine.disk_errors:
+            raise ErrorReply(next(iter(engine.disk_errors.values())))
         if engine.armed & REPLICAS_BIT:
             raise ErrorReply("NOREPLICAS Not enough good replicas to write.")
         if not flags & ALLOW_OOM and engine.armed & MEMORY_BIT and engine.over_memory():

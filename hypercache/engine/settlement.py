@@ -50,7 +50,13 @@ class Settlement:
         rewritten = changes.rewritten
         changes.rewritten = False
         if changed and not rewritten and changes.journalled:
-            changes.effects.append(Effect(context.db.index, args))
+            effect = Effect(context.db.index, args)
+            if context.in_exec or changes.effects:
+                changes.effects.append(effect)
+            else:
+                self.engine.journal.append_one(effect)
+                changed = False
+                context.written = self.engine.journal.offset
         if changes.effects:
             if not context.in_exec:
                 self.engine.journal.append(changes.effects)

@@ -4,18 +4,25 @@ Whatever a plugin registers may raise: that is a crash of the plugin, never of t
 hooks, observers and INFO sections are registered behind guards that end the plugin's run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 import trio
 
 from hypercache.backend import Entry
+from hypercache.config import Settings
 from hypercache.engine.command import declared_in
+from hypercache.engine.ending import LastSave
 from hypercache.engine.engine import Engine
 from hypercache.engine.journal import ReplyGate, Sink
+from hypercache.engine.libraries import Libraries
+from hypercache.engine.recovery import Recovery
 from hypercache.engine.settlement import ChangeObserver
 from hypercache.keyspace.changes import BeforeChange, Touch
 from hypercache.observability.logs import get_logger
+from hypercache.persistence.capture import Capture
+from hypercache.persistence.encoder import Encoder
+from hypercache.persistence.loader import Loader
 from hypercache.plugin import PluginLog
 
 
@@ -87,6 +94,37 @@ class Host:
                 f"sink {sink.name!r} cannot have {offset}: the journal is at {reached}"
             )
 
+    # Files -----------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        return self._engine.configuration.settings
+
+    def follow(self, names: Sequence[str], apply: Callable[[], None]) -> None:
+        configuration = self._engine.configuration
+        configuration.subscribe_any(names, apply)
+        self._undo.append(lambda: configuration.unsubscribe(apply))
+
+    @property
+    def recovery(self) -> Recovery:
+        return self._engine.recovery
+
+    def loader(self) -> Loader:
+        return Loader(self._engine)
+
+    def capture(self, encoder: Encoder) -> Capture:
+        return Capture(self._engine, encoder)
+
+    def refuse_writes(self, reason: str) -> None:
+        if self._name not in self._engine.disk_errors:
+            self._undo.append(lambda: self._engine.refuse_writes(self._name, ""))
+        self._engine.refuse_writes(self._name, reason)
+
+    def before_end(self, save: LastSave) -> None:
+        saving = self._engine.saving
+        saving.append(save)
+        self._undo.append(lambda: saving.remove(save))
+
     # Everything else ---------------------------------------------------------------------
 
     def add_hook(self, hook: BeforeChange) -> None:
@@ -124,6 +162,16 @@ class Host:
 
         sections[section] = guarded
         self._undo.append(lambda: sections.pop(section))
+
+    def keep_libraries(self, libraries: Libraries) -> None:
+        engine = self._engine
+        before = engine.libraries
+        engine.libraries = libraries
+
+        def put_back() -> None:
+            engine.libraries = before
+
+        self._undo.append(put_back)
 
     def share(self, thing: object) -> None:
         self._engine.shared[self._name] = thing

@@ -12,7 +12,7 @@ from hypercache_scripting import evaluation, function_commands
 from hypercache_scripting.cache import ScriptCache
 from hypercache_scripting.functions import Functions
 from hypercache_scripting.runtime import VirtualMachine
-from hypercache_scripting.shared import Scripting
+from hypercache_scripting.shared import KeptLibraries, Scripting
 
 MEGABYTE: Final = 1 << 20
 
@@ -43,6 +43,7 @@ def install(settings: ScriptingSettings, host: PluginHost) -> None:
     cache = ScriptCache(VirtualMachine(settings.memory, log), settings.cached_scripts)
     functions = Functions(lambda: VirtualMachine(settings.memory, log))
     host.share(Scripting(cache, functions))
+    host.keep_libraries(KeptLibraries(functions))
     host.add_commands(evaluation)
     host.add_commands(function_commands)
     host.declare_scripts(

@@ -2,20 +2,30 @@
 
 from typing import cast
 
-from hypercache.plugin import Context
+from hypercache.plugin import Context, Libraries
 from hypercache_scripting.cache import ScriptCache
-from hypercache_scripting.functions import Functions
+from hypercache_scripting.functions import FLUSH, Functions
 
 
 class Scripting:
-    """What other plugins find, too: ``host.shared("scripting")``.
-
-    ``functions`` is the door for persistence: its ``sources`` and ``restore``.
-    """
+    """What other plugins find, too: ``host.shared("scripting")``."""
 
     def __init__(self, cache: ScriptCache, functions: Functions) -> None:
         self.cache = cache
         self.functions = functions
+
+
+class KeptLibraries(Libraries):
+    """The functions as files of data see them."""
+
+    def __init__(self, functions: Functions) -> None:
+        self.functions = functions
+
+    def sources(self) -> list[bytes]:
+        return self.functions.sources()
+
+    def restore(self, sources: list[bytes]) -> None:
+        self.functions.restore(sources, FLUSH)
 
 
 def scripts_of(context: Context) -> ScriptCache:

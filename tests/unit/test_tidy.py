@@ -25,7 +25,7 @@ LONG_FILES = {
 }
 # Functions that may be longer, likewise.
 LONG_FUNCTIONS = {
-    "hypercache/engine/engine.py:__init__": 75,  # mypyc wants every attribute declared here
+    "hypercache/engine/engine.py:__init__": 80,  # mypyc wants every attribute declared here
     "hypercache/protocol/parser.py:next": 70,  # a call a byte would cost more than it explains
 }
 
@@ -56,9 +56,19 @@ LAYERS: dict[str, set[str]] = {
     "oom_score": {"config"},
     "rdb": {"backend", "keyspace", "streams", "values"},
     "commands": {"backend", "config", "engine", "keyspace", "rdb", "reply", "streams", "values"},
-    "plugin": {"backend", "engine", "keyspace", "protocol", "reply"},
+    "persistence": {"backend", "backend_tools", "engine", "keyspace", "rdb", "reply"},
+    "plugin": {"backend", "config", "engine", "keyspace", "persistence", "protocol", "reply"},
     "extensions": {"backend", "backend_tools", "plugin"},
-    "supervision": {"backend", "engine", "extensions", "keyspace", "observability", "plugin"},
+    "supervision": {
+        "backend",
+        "config",
+        "engine",
+        "extensions",
+        "keyspace",
+        "observability",
+        "persistence",
+        "plugin",
+    },
     "transport": {"engine"},
     "wiring": {"config", "engine", "transport"},
     "server": {
@@ -105,7 +115,7 @@ LAYERS: dict[str, set[str]] = {
 }
 # What they may import besides for annotations alone: an object that is handed to them.
 TYPES_ONLY: dict[str, set[str]] = {
-    "engine": {"config"},
+    "engine": {"config", "persistence"},
     "observability": {"config"},
     "transport": {"config"},
     "wiring": {"server"},
@@ -117,7 +127,8 @@ BACKEND_MAY_IMPORT = re.compile(
 )
 # Plugins know the contract and what goes through it.
 PLUGIN_MAY_IMPORT = re.compile(
-    r"hypercache\.(plugin|backend|reply|rdb|keyspace|engine|observability)(\.|$)"
+    r"hypercache\.(plugin|backend|backend_tools|config|files|reply|rdb|keyspace|engine"
+    r"|observability|persistence|protocol)(\.|$)"
 )
 # Loaded by name: the command line, the modules of commands, fixtures for pytest.
 LOADED_BY_NAME = re.compile(
@@ -131,7 +142,7 @@ NOQA_WITH_CODE = re.compile(r"# (ruff: )?noqa: [A-Z]+[0-9]+(, [A-Z]+[0-9]+)*( - 
 IGNORE = re.compile(r"#.*\btype: *ignore\b")
 IGNORE_WITH_CODE = re.compile(r"# type: ignore\[[a-z-]+(, [a-z-]+)*\]( - .+)?$")
 # How many there may be; whoever raises this says why in the commit.
-SUPPRESSIONS = {"noqa": 25, "type: ignore": 10}
+SUPPRESSIONS = {"noqa": 27, "type: ignore": 10}
 
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|root|home/\w+|Users/\w+|opt/dev|opt/redis)\b")
 

@@ -1,0 +1,87 @@
+"""The contract between a `Capture`, which walks the keys, and a file format."""
+
+from collections.abc import Mapping
+
+from mypy_extensions import i64, mypyc_attr
+
+from hypercache.backend import Entry
+
+
+class Origin:
+    """What is captured: when (Unix microseconds), the journal's offset then, and how much.
+
+    ``sizes`` are the keys and the keys with a deadline of each database, by its number; empty
+    databases are left out. ``libraries`` are the sources of all functions.
+    """
+
+    def __init__(
+        self,
+        time: i64,
+        offset: i64,
+        used_memory: i64,
+        sizes: Mapping[int, tuple[int, int]],
+        libraries: list[bytes],
+    ) -> None:
+        self.time = time
+        self.offset = offset
+        self.used_memory = used_memory
+        self.sizes = sizes
+        self.libraries = libraries
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class ValueParts:
+    """A large value amid its encoding."""
+
+    def write(self, count: i64) -> bool:
+        """Encode about ``count`` more elements; False once all are encoded."""
+        raise NotImplementedError
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Encoder:
+    """Makes the bytes of a file that holds all keys. All calls come from the server's thread.
+
+    `begin` comes first and `end` last. Keys come in any order, those of different databases
+    mixed, each once. Between `open` and the end of its parts `key` is called for others too:
+    what it encodes lies before or behind the large value, never inside. Nothing may block.
+    """
+
+    def begin(self, origin: Origin) -> None:
+        """The file's head."""
+        raise NotImplementedError
+
+    def key(self, database: int, key: bytes, entry: Entry) -> None:
+        """A key, its deadline and its whole value."""
+        raise NotImplementedError
+
+    def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
+        """A key with a large value, which is not changed before its parts have been written.
+
+        One at a time.
+        """
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """The file's end."""
+        raise NotImplementedError
+
+    def pending(self) -> int:
+        """About how many bytes `take` would give."""
+        raise NotImplementedError
+
+    def take(self) -> list[bytes]:
+        """The bytes since the last call, in their order."""
+        raise NotImplementedError
+
+    def finish(self, chunk: bytes) -> bytes:
+        """What is to be written for a chunk of `take`: called in a worker thread, in order.
+
+        For compression and checksums, which would delay clients. Between two calls of it only
+        the other methods are called.
+        """
+        return chunk
+
+    def trailer(self) -> bytes:
+        """What comes behind everything, once all chunks went through `finish`; as `finish`."""
+        return b""
