@@ -36,14 +36,14 @@ class Claimer:
         self.group = group
         self.consumer = args[3]
         self.just_ids = False
-        self.time: i64 = self.changes.now
+        self.time: i64 = self.changes.moment()
         self.count: i64 = -1
 
     def begin(self) -> None:
         """The consumer is there, and was seen now."""
         present = self.group.consumer(self.consumer)
         active = -1 if present is None else present.active
-        if self.group.set_consumer(self.consumer, self.changes.now, active):
+        if self.group.set_consumer(self.consumer, self.changes.moment(), active):
             self.changes.notify(self.database, self.key, XGROUP_CREATECONSUMER)
 
     def claim(self, stream: StreamValue, entry_id: bytes, old: Pending | None) -> object | None:
@@ -58,7 +58,8 @@ class Claimer:
                 count = wrapped(int(count) + 1)
         pending = Pending(entry_id, self.consumer, self.time, count)
         self.group.set_pending(pending)
-        self.group.set_consumer(self.consumer, self.changes.now, self.changes.now)
+        moment = self.changes.moment()
+        self.group.set_consumer(self.consumer, moment, moment)
         self.journal(pending)
         text = format_id(entry_id)
         return text if self.just_ids else (text, fields)
@@ -148,7 +149,7 @@ def xclaim(context: Context, args: list[bytes]) -> Reply:
     stream, group = _edit(context, args)
     least = parse_integer(args[4], "ERR Invalid min-idle-time argument for XCLAIM")
     changes = context.db.changes
-    options = _ClaimOptions(args, changes.now)
+    options = _ClaimOptions(args, changes.moment())
     before = stream.changes
     claimer = Claimer(context, args, group)
     claimer.time = options.time
@@ -164,7 +165,7 @@ def xclaim(context: Context, args: list[bytes]) -> Reply:
         old = group.pending(entry_id)
         if old is None and not options.force:
             continue
-        if old is not None and least > 0 and changes.now - old.time < least:
+        if old is not None and least > 0 and changes.moment() - old.time < least:
             if stream.get(entry_id) is not None:
                 continue
             claimer.drop(old)
@@ -230,7 +231,7 @@ class _AutoClaim:
 
     def _take(self, stream: StreamValue, claimer: Claimer, pending: Pending) -> bool:
         """Claim one entry, or drop it when it is deleted; False when it has not been idle."""
-        if self.least > 0 and claimer.changes.now - pending.time < self.least:
+        if self.least > 0 and claimer.changes.moment() - pending.time < self.least:
             if stream.get(pending.id) is not None:
                 return False
             entry: object = None

@@ -181,7 +181,7 @@ def xgroup_createconsumer(context: Context, args: list[bytes]) -> Reply:
     group = edit_group(context, args, XGROUP_CREATECONSUMER)
     if group.consumer(args[4]) is not None:
         return 0
-    group.set_consumer(args[4], context.db.changes.now, -1)
+    group.set_consumer(args[4], context.db.changes.moment(), -1)
     return 1
 
 

@@ -52,7 +52,7 @@ def _new_id(stream: StreamValue, options: Trimming, context: Context) -> bytes:
         )
     wanted = options.id
     if wanted is None:
-        return next_id(last, context.db.changes.now)
+        return next_id(last, context.db.changes.moment())
     if not options.id_is_whole:
         wanted = next_id_at(last, wanted)
     if wanted <= last:

@@ -202,7 +202,7 @@ class Changes:
     """The ledger, and the time that all keyspaces share.
 
     ``now`` is the time of the present command in Unix milliseconds (it stands still inside a
-    transaction); while ``frozen``, nothing is removed because of it (CLIENT PAUSE). ``access`` is
+    transaction, and at 0 while a journal is repeated, at ``repeated_at``); while ``frozen``, nothing is removed because of it (CLIENT PAUSE). ``access`` is
     the access clock of a key that comes into being now: seconds, or what `Frequency` says under
     an LFU policy. An access sets a key's clock to it unless ``keep_access``; then it counts as a
     use of the key if ``counts_uses``. ``dirty`` counts changes, ``settled`` how many of them the
@@ -213,6 +213,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.now: i64 = 0
+        self.repeated_at: i64 = 0
         self.access: i32 = 0
         self.frequency = Frequency()
         self.no_touch = False
@@ -234,6 +235,10 @@ class Changes:
         self.effects: list[Effect] = []
         self.edits: list[Edit] = []
         self.hooks: list[BeforeChange] = []
+
+    def moment(self) -> i64:
+        """The time to note in a value; `now`, but while a journal is repeated, which stands still."""
+        return self.now if self.now > 0 else self.repeated_at
 
     def set_no_touch(self, no_touch: bool) -> None:
         """Whether what is executed leaves the access clocks alone (CLIENT NO-TOUCH)."""

@@ -43,6 +43,7 @@ class Loader:
     def begin(self) -> None:
         """Load from now on."""
         self._now = self.engine.clock.microseconds() // 1000
+        self.engine.changes.repeated_at = self._now
 
     def string(self, database: int, key: bytes, value: bytes, expire: i64) -> None:
         """A string, with a deadline in Unix milliseconds or ``NO_EXPIRE``."""
