@@ -202,13 +202,14 @@ class Changes:
     """The ledger, and the time that all keyspaces share.
 
     ``now`` is the time of the present command in Unix milliseconds (it stands still inside a
-    transaction, and at 0 while a journal is repeated, at ``repeated_at``); while ``frozen``, nothing is removed because of it (CLIENT PAUSE). ``access`` is
-    the access clock of a key that comes into being now: seconds, or what `Frequency` says under
-    an LFU policy. An access sets a key's clock to it unless ``keep_access``; then it counts as a
-    use of the key if ``counts_uses``. ``dirty`` counts changes, ``settled`` how many of them the
-    engine has settled. ``observed`` tells whether anybody reads ``touched``, ``journalled``
-    whether anybody reads ``effects``: when nobody does, a change costs one addition.
-    ``tells_new`` and ``tells_misses``: the events `NEW` and `KEY_MISS` are wanted too.
+    transaction, and at 0 while a journal is repeated at the time ``repeated_at``); while
+    ``frozen``, nothing is removed because of it (CLIENT PAUSE). ``access`` is the access clock of
+    a key that comes into being now: seconds, or what `Frequency` says under an LFU policy. An
+    access sets a key's clock to it unless ``keep_access``; then it counts as a use of the key if
+    ``counts_uses``. ``dirty`` counts changes, ``settled`` how many of them the engine has settled.
+    ``observed`` tells whether anybody reads ``touched``, ``journalled`` whether anybody reads
+    ``effects``: when nobody does, a change costs one addition. ``tells_new`` and
+    ``tells_misses``: the events `NEW` and `KEY_MISS` are wanted too.
     """
 
     def __init__(self) -> None:
@@ -237,7 +238,7 @@ class Changes:
         self.hooks: list[BeforeChange] = []
 
     def moment(self) -> i64:
-        """The time to note in a value; `now`, but while a journal is repeated, which stands still."""
+        """The time to note in a value: `now`, or when a journal is repeated."""
         return self.now if self.now > 0 else self.repeated_at
 
     def set_no_touch(self, no_touch: bool) -> None:
