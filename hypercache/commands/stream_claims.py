@@ -45,6 +45,10 @@ class Claimer:
         active = -1 if present is None else present.active
         if self.group.set_consumer(self.consumer, self.changes.moment(), active):
             self.changes.notify(self.database, self.key, XGROUP_CREATECONSUMER)
+            name = self.group.name()
+            self.changes.rewrite(
+                self.database, [b"XGROUP", b"CREATECONSUMER", self.key, name, self.consumer]
+            )
 
     def claim(self, stream: StreamValue, entry_id: bytes, old: Pending | None) -> object | None:
         """Take an entry, and show it; None when the stream has it no more."""

@@ -186,8 +186,7 @@ class GroupReader:
         active = -1 if present is None else present.active
         if self.group.set_consumer(self.consumer, changes.now, active):
             changes.notify(self.context.db.index, self.key, XGROUP_CREATECONSUMER)
-            if self.no_ack:
-                self._journal([b"XGROUP", b"CREATECONSUMER", self.key, self.name, self.consumer])
+            self._journal([b"XGROUP", b"CREATECONSUMER", self.key, self.name, self.consumer])
         found: list[object] | None = None
         if self.after is not None:
             found = self._history(self.after)
@@ -210,15 +209,14 @@ class GroupReader:
         now = changes.now
         read = place_behind(self.stream, entries, group.entries_read())
         group.set_position(entries[len(entries) - 1][0], read)
-        if self.no_ack:
-            self._journal(position_effect(self.key, group))
-            return
-        for entry in entries:
-            pending = Pending(entry[0], self.consumer, now, 1)
-            group.set_pending(pending)
-            if changes.journalled:
-                self._journal(claim_effect(self.key, self.name, pending, pending.id))
-        group.set_consumer(self.consumer, now, now)
+        if not self.no_ack:
+            for entry in entries:
+                pending = Pending(entry[0], self.consumer, now, 1)
+                group.set_pending(pending)
+                if changes.journalled:
+                    self._journal(claim_effect(self.key, self.name, pending, pending.id))
+            group.set_consumer(self.consumer, now, now)
+        self._journal(position_effect(self.key, group))  # claims do not tell what was read
 
     def _history(self, after: bytes) -> list[object]:
         """The pending entries of the consumer behind an id; null where one is deleted."""

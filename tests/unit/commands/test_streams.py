@@ -289,14 +289,18 @@ def test_deliveries_are_journalled_as_claims(harness: EngineHarness) -> None:
     assert journal.effects("XGROUP", "CREATE", "s", "g", "0") == ["XGROUP CREATE s g 0"]
     tail = f"TIME {NOW} RETRYCOUNT 1 FORCE JUSTID LASTID"
     assert journal.effects("XREADGROUP", "GROUP", "g", "c", "COUNT", 2, "STREAMS", "s", ">") == [
+        "XGROUP CREATECONSUMER s g c",
         f"XCLAIM s g c 0 1-1 {tail} 1-1",
         f"XCLAIM s g c 0 1-2 {tail} 1-2",
+        "XGROUP SETID s g 1-2 ENTRIESREAD 2",
     ]
     assert journal.effects("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "0") == []
     assert journal.effects("XREADGROUP", "GROUP", "g", "d", "NOACK", "STREAMS", "s", ">") == [
         "XGROUP CREATECONSUMER s g d",
         "XGROUP SETID s g 1-3 ENTRIESREAD 3",
     ]
+    create = ["XGROUP CREATECONSUMER s g e"]
+    assert journal.effects("XREADGROUP", "GROUP", "g", "e", "STREAMS", "s", ">") == create
     assert journal.effects("XREADGROUP", "GROUP", "g", "e", "STREAMS", "s", ">") == []
     assert journal.effects("XREADGROUP", "GROUP", "g", "e", "STREAMS", "s", ">") == []
     assert journal.effects("XCLAIM", "s", "g", "d", 0, "1-1", "IDLE", 5, "RETRYCOUNT", 7) == [
@@ -322,6 +326,7 @@ def test_a_consumer_that_waited_is_journalled_when_it_is_served(harness: EngineH
     assert journal.effects("XADD", "s", "1-1", "n", 1) == [
         "XADD s 1-1 n 1",
         f"XCLAIM s g c 0 1-1 TIME {NOW} RETRYCOUNT 1 FORCE JUSTID LASTID 1-1",
+        "XGROUP SETID s g 1-1 ENTRIESREAD 1",
     ]
 
 
