@@ -68,7 +68,12 @@ class Capture(BeforeChange):
             self._left.append(self._snapshot is not None)
         time: i64 = engine.clock.microseconds()
         used = engine.used_memory()
-        self.encoder.begin(Origin(time, self.offset, used, sizes, engine.libraries.sources()))
+        origin = Origin(time, self.offset, used, sizes, engine.libraries.sources())
+        if engine.backend.keeps_access:
+            policy = engine.configuration.settings.maxmemory_policy
+            origin.policy = policy[-3:] if policy.endswith(("-lru", "-lfu")) else ""
+            origin.access = engine.changes.access
+        self.encoder.begin(origin)
         engine.capture = self
         if self._snapshot is None:
             engine.changes.hooks.append(self)

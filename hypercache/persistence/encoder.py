@@ -11,7 +11,9 @@ class Origin:
     """What is captured: when (Unix microseconds), the journal's offset then, and how much.
 
     ``sizes`` are the keys and the keys with a deadline of each database, by its number; empty
-    databases are left out. ``libraries`` are the sources of all functions.
+    databases are left out. ``libraries`` are the sources of all functions. ``policy`` says what
+    ``Entry.access`` of the keys means where it is worth keeping (``lru``: seconds of a clock that
+    is at ``access`` now, ``lfu``: see `hypercache.keyspace.frequency`), else it is empty.
     """
 
     def __init__(
@@ -21,12 +23,16 @@ class Origin:
         used_memory: i64,
         sizes: Mapping[int, tuple[int, int]],
         libraries: list[bytes],
+        policy: str = "",
+        access: i64 = 0,
     ) -> None:
         self.time = time
         self.offset = offset
         self.used_memory = used_memory
         self.sizes = sizes
         self.libraries = libraries
+        self.policy = policy
+        self.access = access
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

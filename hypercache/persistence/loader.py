@@ -8,14 +8,14 @@ anything.
 
 from typing import TYPE_CHECKING
 
-from mypy_extensions import i64
+from mypy_extensions import i32, i64
 
 from hypercache.backend import NO_EXPIRE, BackendError
 from hypercache.engine.context import Context
 from hypercache.engine.waiting import Wait
 from hypercache.keyspace.changes import RESTORE
 from hypercache.persistence.errors import LoadError
-from hypercache.rdb.content import Content, store
+from hypercache.rdb.content import Content, extend, store
 from hypercache.reply import ErrorReply
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Loader:
     def string(self, database: int, key: bytes, value: bytes, expire: i64) -> None:
         """A string, with a deadline in Unix milliseconds or ``NO_EXPIRE``."""
         self._enter(database)
-        self.engine.keyspaces[database].store.put(key, value, expire)
+        entry = self.engine.keyspaces[database].store.put(key, value, expire)
+        entry.access = self.engine.changes.access
         self.keys += 1
 
     def content(self, database: int, key: bytes, content: Content, expire: i64) -> None:
@@ -60,6 +61,22 @@ class Loader:
         if expire != NO_EXPIRE:
             keyspace.store.expire(key, expire)
         self.keys += 1
+
+    def more(self, database: int, key: bytes, content: Content) -> None:
+        """More elements of a value of the same kind that was loaded before.
+
+        Of a stream: its state as it is now, and groups or what they have to add.
+        """
+        self._enter(database)
+        self.engine.changes.now = 0  # its deadline, or a field's, may have come meanwhile
+        extend(self.engine.keyspaces[database], key, content, RESTORE)
+        self.engine.settlement.settle_edits()
+
+    def accessed(self, database: int, key: bytes, access: i64) -> None:
+        """Set the access clock of a key that was loaded before: `Entry.access`."""
+        entry = self.engine.keyspaces[database].store.find(key)
+        if entry is not None:
+            entry.access = i32(access)
 
     def is_expired(self, expire: i64) -> bool:
         """Whether a key that a snapshot holds is past its deadline; then it is counted."""

@@ -5,7 +5,7 @@ from hypercache.keyspace.changes import Event
 from hypercache.keyspace.keyspace import Keyspace
 from hypercache.keyspace.stream_positions import place_of
 from hypercache.streams import Pending, StreamValue
-from hypercache.values import HashValue, ListValue, SetValue, ZSetValue
+from hypercache.values import HashValue, ListValue, SetValue, Value, ZSetValue
 
 
 class GroupContent:
@@ -55,7 +55,19 @@ def store(db: Keyspace, key: bytes, content: Content, event: Event) -> None:
     if content.kind == STRING:
         db.set(key, content.text, NO_EXPIRE, event)
         return
-    value = db.replace(key, content.kind, event)
+    _fill(db.replace(key, content.kind, event), content)
+
+
+def extend(db: Keyspace, key: bytes, content: Content, event: Event) -> None:
+    """Add to a value of the same kind: elements, or what a stream and its groups have more."""
+    if content.kind == STRING:
+        text = db.edit_string(key, event)
+        text.write(text.length(), content.text)
+        return
+    _fill(db.make(key, content.kind, event), content)
+
+
+def _fill(value: Value, content: Content) -> None:
     if content.kind == LIST:
         assert isinstance(value, ListValue)
         for item in content.items:
@@ -91,7 +103,9 @@ def _store_stream(value: StreamValue, content: StreamContent) -> None:
         read = each.entries_read
         if read is None:
             read = place_of(value, each.last_id)
-        group = value.create_group(each.name, each.last_id, read)
+        group = value.group(each.name)
+        if group is None:
+            group = value.create_group(each.name, each.last_id, read)
         for name, seen, active in each.consumers:
             group.set_consumer(name, seen, active)
         for pending in each.pending:
