@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr
 
 from hypercache.backend import Entry
 
@@ -24,7 +24,7 @@ class Origin:
         sizes: Mapping[int, tuple[int, int]],
         libraries: list[bytes],
         policy: str = "",
-        access: i64 = 0,
+        access: i32 = 0,
     ) -> None:
         self.time = time
         self.offset = offset
