@@ -1,29 +1,20 @@
 """CRC-64 with the polynomial of Jones, reflected, as DUMP payloads and RDB files end with.
 
-Source: D. T. Jones, "An Improved 64-bit Cyclic Redundancy Check for Protein Sequences".
+Source: D. T. Jones, "An Improved 64-bit Cyclic Redundancy Check for Protein Sequences". The
+library has no types of its own: this is the only module that imports it.
 """
 
-from typing import Final
-
-_POLYNOMIAL: Final = 0x95AC9329AC4BC9B5
-
-
-def _table() -> list[int]:
-    table: list[int] = []
-    for byte in range(256):
-        code = byte
-        for _ in range(8):
-            code = (code >> 1) ^ _POLYNOMIAL if code & 1 else code >> 1
-        table.append(code)
-    return table
+from importlib import import_module
+from typing import Final, Protocol
 
 
-_TABLE: Final = _table()
+class _Model(Protocol):
+    def calc(self, data: bytes, init: int) -> int: ...
+
+
+_MODEL: Final[_Model] = import_module("anycrc").Model("CRC64-REDIS")
 
 
 def crc64(data: bytes, code: int = 0) -> int:
     """The checksum of ``data``, or of what gave ``code`` and ``data`` behind it."""
-    table = _TABLE
-    for byte in data:
-        code = table[(code ^ byte) & 0xFF] ^ (code >> 8)
-    return code
+    return _MODEL.calc(data, code)

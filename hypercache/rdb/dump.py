@@ -27,8 +27,8 @@ def dump(entry: Entry) -> bytes:
     return payload + crc64(payload).to_bytes(8, "little")
 
 
-def write_value(writer: Writer, value: object) -> int:
-    """Write a value of any kind; the form in which it was written."""
+def write_value(writer: Writer, value: object, version: int = forms.VERSION_OF_STREAM_3) -> int:
+    """Write a value of any kind; the form in which it was written, which ``version`` decides."""
     if isinstance(value, bytes):
         writer.string(value)
         return forms.STRING
@@ -54,8 +54,9 @@ def write_value(writer: Writer, value: object) -> int:
         return forms.ZSET_2
     if kind == HASH:
         return _write_hash(writer, cast(HashValue, value))
-    write_stream(writer, cast(StreamValue, value))
-    return forms.STREAM_3
+    with_active = version >= forms.VERSION_OF_STREAM_3
+    write_stream(writer, cast(StreamValue, value), with_active)
+    return forms.STREAM_3 if with_active else forms.STREAM_2
 
 
 def _write_list(writer: Writer, value: ListValue) -> int:

@@ -32,3 +32,26 @@ VERSION_OF_FIELD_DEADLINES: Final = 12
 #: Plain and packed nodes of a quicklist.
 PLAIN: Final = 1
 PACKED: Final = 2
+
+# Where a file has no value, it has one of these (RDB_OPCODE_...).
+SLOT_INFO: Final = 244
+FUNCTION: Final = 245
+FUNCTION_OF_CANDIDATE: Final = 246
+MODULE_AUX: Final = 247
+IDLE: Final = 248
+FREQUENCY: Final = 249
+AUX: Final = 250
+RESIZE: Final = 251
+EXPIRE_MILLISECONDS: Final = 252
+EXPIRE_SECONDS: Final = 253
+SELECT: Final = 254
+EOF: Final = 255
+#: Values of modules.
+MODULE: Final = 6
+MODULE_2: Final = 7
+#: Kinds of elements in a module's data; 0 ends them.
+MODULE_SIGNED: Final = 1
+MODULE_UNSIGNED: Final = 2
+MODULE_FLOAT: Final = 3
+MODULE_DOUBLE: Final = 4
+MODULE_STRING: Final = 5

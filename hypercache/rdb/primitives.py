@@ -3,6 +3,8 @@
 from struct import Struct
 from typing import Final
 
+from mypy_extensions import i64
+
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.rdb.errors import RdbError
 from hypercache.rdb.lzf import decompress
@@ -58,22 +60,38 @@ class Writer:
 
 
 class Reader:
-    """Reads a value's bytes from front to back; RdbError where they are not as they should be."""
+    """Reads a value's bytes from front to back; RdbError where they are not as they should be.
+
+    ``data`` is what is there up to ``end``, ``at`` what is read next.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.at = 0
+        self.at: i64 = 0
+        self.end: i64 = len(data)
 
-    def left(self) -> int:
+    def left(self) -> i64:
         """Bytes not read yet."""
-        return len(self.data) - self.at
+        return self.end - self.at
 
-    def raw(self, size: int) -> bytes:
+    def fill(self, size: i64) -> None:
+        """Have so many bytes in ``data`` from ``at`` on, which are not there."""
+        raise RdbError("the value is cut")
+
+    def byte(self) -> i64:
+        """The next byte."""
+        if self.at >= self.end:
+            self.fill(1)
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def raw(self, size: i64) -> bytes:
         """The next bytes as they are."""
-        if size > self.left():
-            raise RdbError("the value is cut")
+        if size > self.end - self.at:
+            self.fill(size)
+        start = self.at
         self.at += size
-        return self.data[self.at - size : self.at]
+        return self.data[start : start + size]
 
     def length(self) -> int:
         """A length, or any other number without sign."""

@@ -37,6 +37,8 @@ def restore(payload: bytes) -> Content:
 def read_value(reader: Reader, form: int) -> Content:
     """A value of a form; RdbError if it is empty, which only strings and streams may be."""
     read = _READERS.get(form)
+    if form in (forms.MODULE, forms.MODULE_2):
+        raise RdbError("a module of Redis has made this value, and modules cannot be loaded")
     if read is None:
         raise RdbError(f"values of the form {form} are not known")
     content = read(reader, form)

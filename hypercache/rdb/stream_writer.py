@@ -21,8 +21,11 @@ _SAME_FIELDS: Final = 2
 _UNKNOWN_READ: Final = (1 << 64) - 1
 
 
-def write_stream(writer: Writer, value: StreamValue) -> None:
-    """Write a stream with its groups (RDB_TYPE_STREAM_LISTPACKS_3)."""
+def write_stream(writer: Writer, value: StreamValue, with_active: bool) -> None:
+    """Write a stream with its groups (RDB_TYPE_STREAM_LISTPACKS_3).
+
+    Without the consumers' active times it is what Redis 7.0 knows (..._LISTPACKS_2).
+    """
     length = value.length()
     writer.length(-(-length // _NODE))
     start = MIN_ID
@@ -45,7 +48,7 @@ def write_stream(writer: Writer, value: StreamValue) -> None:
     groups = value.groups()
     writer.length(len(groups))
     for group in groups:
-        _write_group(writer, group)
+        _write_group(writer, group, with_active)
 
 
 def _after(entry_id: bytes) -> bytes:
@@ -76,7 +79,7 @@ def _node(entries: list[StreamEntry]) -> bytes:
     return write_listpack(items)
 
 
-def _write_group(writer: Writer, group: StreamGroup) -> None:
+def _write_group(writer: Writer, group: StreamGroup, with_active: bool) -> None:
     writer.string(group.name())
     _write_id(writer, group.last_id())
     read = group.entries_read()
@@ -99,7 +102,8 @@ def _write_group(writer: Writer, group: StreamGroup) -> None:
     for consumer in consumers:
         writer.string(consumer.name)
         writer.time(consumer.seen)
-        writer.time(consumer.active)
+        if with_active:
+            writer.time(consumer.active)
         ids = owned.get(consumer.name, [])
         writer.length(len(ids))
         for entry_id in ids:
