@@ -10,6 +10,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE, Entry
+from hypercache.config import Settings
 from hypercache.persistence.encoder import Encoder, Origin, ValueParts
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
@@ -27,6 +28,11 @@ class _Whole(ValueParts):
 
     def write(self, count: i64) -> bool:
         return False
+
+
+def rdb_encoder(settings: Settings, preamble: bool = False) -> "RdbEncoder":
+    """The encoder of RDB files that the settings ask for."""
+    return RdbEncoder(settings.rdb_version, settings.rdbcompression, settings.rdbchecksum, preamble)
 
 
 class RdbEncoder(Encoder):

@@ -69,9 +69,16 @@ class PersistenceSettings:
         protected=True,
         effect="later",
     )
-    rdbcompression: bool = yes_no(True, "Compress strings in a snapshot.", effect="later")
+    rdbcompression: bool = yes_no(True, "Compress strings in RDB files and DUMP payloads.")
     rdbchecksum: bool = yes_no(
-        True, "Put a checksum at the end of a snapshot.", fixed=True, effect="later"
+        True, "Put a checksum at the end of RDB files, and verify it.", fixed=True
+    )
+    rdb_version: int = integer(
+        11,
+        10,
+        11,
+        "Version of the RDB files that are written: 11 is of Redis 7.2, 10 of 7.0.",
+        ours=True,
     )
     rdb_save_incremental_fsync: bool = yes_no(
         True, "Sync a snapshot while it is written.", effect="later"
@@ -83,7 +90,10 @@ class PersistenceSettings:
         True, "Refuse writes while snapshots fail.", effect="later"
     )
     sanitize_dump_payload: SanitizePayload = choice(
-        SanitizePayload, "no", "Check what RESTORE and snapshots bring in.", effect="later"
+        SanitizePayload,
+        "no",
+        "Check what RESTORE and snapshots bring in: here that is always done.",
+        effect="ignored",
     )
     appendonly: bool = yes_no(
         False, "Write every change to the append-only file.", deny_loading=True, effect="later"
