@@ -117,6 +117,18 @@ class Loader:
         self.engine.changes.forget()
         self.engine.background.keep_time()
 
+    def clear(self) -> None:
+        """Drop what was loaded: the file has turned out to be damaged."""
+        self.pause()
+        for database, keyspace in enumerate(self.engine.keyspaces):
+            if keyspace.store.size():
+                self._enter(database)
+                keyspace.store.clear()
+        self.libraries([])
+        self.pause()
+        self.keys = 0
+        self.expired = 0
+
     def end(self) -> None:
         """Everything is loaded: time goes on, and keys whose time has come expire."""
         self.pause()
