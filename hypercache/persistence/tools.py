@@ -1,3 +1,4 @@
+# mypyc: interpreted
 """What the command line does with files of data while no server has them.
 
 A plugin names its class in `hypercache.plugin.Plugin.tools`: ``hypercache check NAME PATH`` and
@@ -6,6 +7,7 @@ A plugin names its class in `hypercache.plugin.Plugin.tools`: ``hypercache check
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 from hypercache.backend_tools import Progress
 from hypercache.persistence.capture import Capture
@@ -16,8 +18,16 @@ from hypercache.persistence.loader import Loader
 class FileTools:
     """Constructed without arguments. Every method raises `LoadError` or `SaveError`.
 
-    ``paths`` are a file, or a folder where a format has several files.
+    A ``path`` is that of a file, or of a folder where a format has several files. `save` writes
+    RDB, where a format has such parts, in the version ``rdb_version``.
     """
+
+    #: What ``hypercache convert --to`` calls the format, and how the names of its files end.
+    format: ClassVar[str] = ""
+    suffix: ClassVar[str] = ""
+
+    def __init__(self) -> None:
+        self.rdb_version = 11
 
     def recognizes(self, path: Path) -> bool:
         """Whether a file or folder is of this format; looks at its first bytes only."""
