@@ -6,11 +6,11 @@ until `Loader.end`. Nothing is journalled, observed or counted either: nobody ha
 anything.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mypy_extensions import i32, i64
 
-from hypercache.backend import NO_EXPIRE, BackendError
+from hypercache.backend import NO_EXPIRE, BackendError, Value
 from hypercache.engine.context import Context
 from hypercache.engine.waiting import Wait
 from hypercache.keyspace.changes import RESTORE
@@ -71,6 +71,13 @@ class Loader:
         self.engine.changes.now = 0  # its deadline, or a field's, may have come meanwhile
         extend(self.engine.keyspaces[database], key, content, RESTORE)
         self.engine.settlement.settle_edits()
+
+    def length(self, database: int, key: bytes) -> int:
+        """The number of elements of a value that was loaded before."""
+        entry = self.engine.keyspaces[database].store.find(key)
+        if entry is None or isinstance(entry.value, bytes):
+            return 0
+        return cast(Value, entry.value).length()
 
     def accessed(self, database: int, key: bytes, access: i64) -> None:
         """Set the access clock of a key that was loaded before: `Entry.access`."""

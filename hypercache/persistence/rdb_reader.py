@@ -5,13 +5,13 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hypercache.backend import NO_EXPIRE, STRING
+from hypercache.backend import LIST, NO_EXPIRE, STREAM
 from hypercache.persistence.errors import LoadError
 from hypercache.persistence.loader import Loader
 from hypercache.persistence.rdb_file import FileReader
 from hypercache.rdb import forms
 from hypercache.rdb.errors import RdbError
-from hypercache.rdb.restore import read_value
+from hypercache.rdb.restore import ValueReader
 
 #: What an RDB file begins with; its version in four digits follows.
 MAGIC: Final = b"REDIS"
@@ -21,6 +21,8 @@ LOWEST: Final = 5
 HIGHEST: Final = 12
 
 _FOOTER: Final = 8
+# Elements of a value, or its nodes, that are read at once.
+_PART: Final[i64] = 1024
 _LONGEST_IDLE: Final[i64] = 1 << 30
 
 
@@ -54,6 +56,8 @@ class RdbReader:
         #: Facts that the file tells of itself.
         self.facts: dict[bytes, bytes] = {}
         self.keys: i64 = 0
+        #: Everything could be read, and yet the checksum is wrong.
+        self.suspect = False
         self.loaded: i64 = 0
         self.whole: i64 = 0
         self._file = FileReader(path)
@@ -63,6 +67,10 @@ class RdbReader:
         self._expire: i64 = NO_EXPIRE
         self._idle: i64 = -1
         self._frequency: i64 = -1
+        # A large value that is being read, and who takes it, unless it has expired.
+        self._value: ValueReader | None = None
+        self._value_loader: Loader | None = None
+        self._key = b""
 
     def step(self, budget: i64) -> bool:
         """Read about ``budget`` bytes, at least a record; False once the RDB has ended."""
@@ -73,6 +81,9 @@ class RdbReader:
             if self.version == 0:
                 self._read_head()
             while going and file.position() < until:
+                if self._value is not None:
+                    self._read_part(self._value)
+                    continue
                 self.whole = file.position()
                 going = self._read_record()
         except RdbError as error:
@@ -160,18 +171,50 @@ class RdbReader:
         if expire < NO_EXPIRE:
             raise RdbError("a deadline is out of range")
         loader = self.loader
-        content = read_value(file, form)
-        self.keys += 1
-        if loader is not None and not (self.drop_expired and loader.is_expired(expire)):
-            if content.kind == STRING:
-                loader.string(self._database, key, content.text, expire)
-            else:
-                loader.content(self._database, key, content, expire)
-            if self._idle >= 0 or self._frequency >= 0:
-                self._set_access(loader, key)
+        if loader is not None and self.drop_expired and loader.is_expired(expire):
+            loader = None
+        if form == forms.STRING:
+            text = file.string()
+            if loader is not None:
+                loader.string(self._database, key, text, expire)
+            self.keys += 1
+        else:
+            self._read_value(loader, key, form)
+        if loader is not None and (self._idle >= 0 or self._frequency >= 0):
+            self._set_access(loader, key)
         self._expire = NO_EXPIRE
         self._idle = -1
         self._frequency = -1
+
+    def _read_value(self, loader: Loader | None, key: bytes, form: int) -> None:
+        value = ValueReader(self._file, form)
+        content = value.read(_PART)
+        self._key = key
+        self._value = value
+        self._value_loader = loader
+        if loader is not None:
+            loader.content(self._database, key, content, self._expire)
+        if value.left == 0:
+            self._end_value()
+
+    def _read_part(self, value: ValueReader) -> None:
+        """More of a large value."""
+        content = value.read(_PART)
+        if self._value_loader is not None:
+            self._value_loader.more(self._database, self._key, content)
+        if value.left == 0:
+            self._end_value()
+
+    def _end_value(self) -> None:
+        value = self._value
+        loader = self._value_loader
+        self._value = None
+        self._value_loader = None
+        self.keys += 1
+        if loader is None or value is None or value.kind in (LIST, STREAM):
+            return
+        if loader.length(self._database, self._key) != value.elements:
+            raise RdbError("a value has an element twice")
 
     def _set_access(self, loader: Loader, key: bytes) -> None:
         changes = loader.engine.changes
@@ -213,6 +256,7 @@ class RdbReader:
         code = file.checksum()
         expected = int.from_bytes(file.raw(_FOOTER), "little")
         if self.checksum and expected not in (0, code):
+            self.suspect = True
             raise RdbError("the checksum is wrong: something before this is damaged")
         if not self.preamble and file.left():
             raise RdbError(f"there are {file.left()} bytes behind the end")

@@ -5,17 +5,20 @@ databases, the end mark and a checksum. Databases may alternate: each change of 
 writes its number anew.
 """
 
-from typing import Final
+from typing import Final, cast
 
-from mypy_extensions import i64
+from mypy_extensions import i64, u8
 
 from hypercache.backend import NO_EXPIRE, Entry
 from hypercache.config import Settings
 from hypercache.persistence.encoder import Encoder, Origin, ValueParts
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
-from hypercache.rdb.dump import write_value
+from hypercache.rdb.dump import parts_of, write_value
+from hypercache.rdb.lzf import Compressor
+from hypercache.rdb.parts import Parts
 from hypercache.rdb.primitives import Writer
+from hypercache.values import Value
 
 #: What an RDB file begins with; its version in four digits follows.
 MAGIC: Final = b"REDIS"
@@ -23,10 +26,18 @@ MAGIC: Final = b"REDIS"
 SERVERS: Final = {10: b"7.0.15", 11: b"7.2.6"}
 
 
-class _Whole(ValueParts):
-    """A large value that was written at once."""
+class _OpenValue(ValueParts):
+    """A large value; what is encoded meanwhile waits behind it."""
+
+    def __init__(self, encoder: "RdbEncoder", writer: Writer, parts: Parts) -> None:
+        self._encoder = encoder
+        self._writer = writer
+        self._parts = parts
 
     def write(self, count: i64) -> bool:
+        if self._parts.write(self._writer, count):
+            return True
+        self._encoder.close_value()
         return False
 
 
@@ -54,14 +65,20 @@ class RdbEncoder(Encoder):
         self.compression = compression
         self.checksum = checksum
         self.preamble = preamble
-        self._writer = Writer()
+        self._compressor = Compressor() if compression else None
+        # What comes first in the file, and what keys are written to: while a large value is open
+        # that is what waits behind it.
+        self._first = Writer(self._compressor)
+        self._writer = self._first
         self._database = -1
+        self._policy = ""
+        self._access: i64 = 0
         self._sizes: dict[int, tuple[int, int]] = {}
         self._code = 0
 
     def begin(self, origin: Origin) -> None:
         writer = self._writer
-        writer.out += MAGIC + b"%04d" % self.version
+        writer.out.write(MAGIC + b"%04d" % self.version)
         self._aux(b"redis-ver", SERVERS[self.version])
         self._aux(b"redis-bits", b"64")
         self._aux(b"ctime", b"%d" % (origin.time // 1_000_000))
@@ -71,6 +88,8 @@ class RdbEncoder(Encoder):
             writer.out.append(forms.FUNCTION)
             writer.string(source)
         self._sizes = dict(origin.sizes)
+        self._policy = origin.policy
+        self._access = i64(origin.access)
 
     def _aux(self, name: bytes, text: bytes) -> None:
         self._writer.out.append(forms.AUX)
@@ -78,8 +97,6 @@ class RdbEncoder(Encoder):
         self._writer.string(text)
 
     def _select(self, database: int) -> None:
-        if database == self._database:
-            return
         writer = self._writer
         self._database = database
         writer.out.append(forms.SELECT)
@@ -91,31 +108,66 @@ class RdbEncoder(Encoder):
             writer.length(sizes[1])
 
     def key(self, database: int, key: bytes, entry: Entry) -> None:
-        self._select(database)
-        out = self._writer.out
-        if entry.expire != NO_EXPIRE:
-            out.append(forms.EXPIRE_MILLISECONDS)
-            self._writer.time(entry.expire)
-        body = Writer()
-        form = write_value(body, entry.value, self.version)
-        out.append(form)
-        self._writer.string(key)
-        out += body.out
+        value = entry.value
+        writer = self._writer
+        form = self._head(database, key, entry, forms.STRING)
+        if isinstance(value, bytes):
+            writer.string(value)
+        else:
+            writer.out[form] = u8(write_value(writer, value, self.version))
 
     def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
-        self.key(database, key, entry)
-        return _Whole()
+        parts = parts_of(cast(Value, entry.value), self.version)
+        self._head(database, key, entry, parts.form)
+        writer = self._writer
+        self._writer = Writer(self._compressor)
+        return _OpenValue(self, writer, parts)
+
+    def close_value(self) -> None:
+        """The open value is complete: what has waited follows it."""
+        waiting = self._writer
+        self._writer = self._first
+        self._writer.out.write(waiting.out.getvalue())
+
+    def _head(self, database: int, key: bytes, entry: Entry, form: int) -> i64:
+        """What goes before a value; where its form is."""
+        if database != self._database:
+            self._select(database)
+        writer = self._writer
+        out = writer.out
+        if entry.expire != NO_EXPIRE:
+            out.append(forms.EXPIRE_MILLISECONDS)
+            writer.time(entry.expire)
+        if self._policy:
+            self._write_access(entry)
+        at: i64 = len(out)
+        out.append(form)
+        writer.string(key)
+        return at
+
+    def _write_access(self, entry: Entry) -> None:
+        """How long ago a key was used, in seconds, or how often: the lowest 8 bits say that."""
+        if self._policy == "lfu":
+            self._writer.out.append(forms.FREQUENCY)
+            self._writer.out.append(entry.access & 0xFF)
+        else:
+            idle = self._access - i64(entry.access)
+            self._writer.out.append(forms.IDLE)
+            self._writer.length(idle if idle > 0 else 0)
 
     def end(self) -> None:
         self._writer.out.append(forms.EOF)
 
     def pending(self) -> int:
-        return len(self._writer.out)
+        return len(self._first.out)
 
     def take(self) -> list[bytes]:
-        chunk = bytes(self._writer.out)
-        self._writer.out.clear()
-        return [chunk] if chunk else []
+        out = self._first.out
+        if len(out) == 0:
+            return []
+        chunk = out.getvalue()
+        out.truncate(0)
+        return [chunk]
 
     def finish(self, chunk: bytes) -> bytes:
         if self.checksum:

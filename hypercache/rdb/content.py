@@ -31,6 +31,8 @@ class StreamContent:
         self.max_deleted_id = bytes(16)
         self.entries_added = 0
         self.groups: list[GroupContent] = []
+        #: The id of the last entry, those that have been read before among them.
+        self.highest = bytes(16)
 
 
 class Content:

@@ -28,6 +28,7 @@ HASH_LISTPACK_EX: Final = 25
 #: take what they can (10: Redis 7.0, 11: 7.2, 12: 7.4).
 VERSION: Final = 10
 VERSION_OF_STREAM_3: Final = 11
+VERSION_OF_SET_LISTPACK: Final = 11
 VERSION_OF_FIELD_DEADLINES: Final = 12
 #: Plain and packed nodes of a quicklist.
 PLAIN: Final = 1

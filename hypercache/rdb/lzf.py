@@ -1,53 +1,157 @@
-"""LZF, by which Redis shortens long strings in RDB files: only the way back.
+"""LZF, by which Redis shortens long strings in RDB files.
 
 A control byte below 32 begins a run of literals, another one a reference to what was
 written before. Source: liblzf's format.
 """
 
+from typing import Final
+
+from librt.strings import BytesWriter, read_i32_le, read_i64_le
+from librt.vecs import vec
+from mypy_extensions import i64, u8
+
 from hypercache.rdb.errors import RdbError
 
+_MAX_RUN: Final[i64] = 32
+_MAX_LENGTH: Final[i64] = 264
+_MAX_DISTANCE: Final[i64] = 8192
+# A reference of this length has one more byte that adds to it.
+_LONG: Final[i64] = 9
+# What room for the decompressed grows by.
+_ROOM: Final = bytes(4096)
+# Positions are found by a hash of three bytes.
+_SLOTS: Final[i64] = 1 << 13
+_MULTIPLIER: Final[i64] = 2654435761
+# Where nothing repeats, more and more positions are left out.
+_PATIENCE: Final[i64] = 6
 
-def decompress(data: bytes, size: int) -> bytes:
+
+class Compressor:
+    """Compresses one string after the other.
+
+    Where three bytes were seen last stands in a table that need not be cleared: positions go on
+    from string to string, and those of strings before are too low to count.
+    """
+
+    def __init__(self) -> None:
+        self._table = vec[i64]([-1] * int(_SLOTS))
+        self._base: i64 = 0
+
+    def compress(self, data: bytes, limit: i64) -> bytes | None:
+        """The string in at most ``limit`` bytes, or None if it does not become so short."""
+        out = BytesWriter()
+        table = self._table
+        base = self._base
+        end: i64 = len(data)
+        self._base = base + end
+        at: i64 = 0
+        literals: i64 = 0
+        # Four bytes are read at a time.
+        last: i64 = end - 4
+        while at <= last:
+            word: i64 = i64(read_i32_le(data, at)) & 0xFFFFFF
+            slot: i64 = (word * _MULTIPLIER >> 19) & (_SLOTS - 1)
+            seen: i64 = table[slot] - base
+            table[slot] = base + at
+            if (
+                seen < 0
+                or at - seen > _MAX_DISTANCE
+                or i64(read_i32_le(data, seen)) & 0xFFFFFF != word
+            ):
+                at += 1 + (at - literals >> _PATIENCE)
+                continue
+            length = _common(data, seen, at, end)
+            _write_literals(out, data, literals, at)
+            _write_reference(out, at - seen - 1, length - 2)
+            if len(out) > limit:
+                return None
+            at += length
+            literals = at
+            if at <= last:
+                # What follows often continues this match.
+                word = i64(read_i32_le(data, at - 1)) & 0xFFFFFF
+                table[(word * _MULTIPLIER >> 19) & (_SLOTS - 1)] = base + at - 1
+        if len(out) + (end - literals) >= limit:
+            return None
+        _write_literals(out, data, literals, end)
+        return out.getvalue() if len(out) <= limit else None
+
+
+def _common(data: bytes, seen: i64, at: i64, end: i64) -> i64:
+    """How many bytes are the same from two positions on; three are."""
+    highest: i64 = end - at
+    if highest > _MAX_LENGTH:
+        highest = _MAX_LENGTH
+    length: i64 = 3
+    while length + 8 <= highest and read_i64_le(data, seen + length) == read_i64_le(
+        data, at + length
+    ):
+        length += 8
+    while length < highest and data[seen + length] == data[at + length]:
+        length += 1
+    return length
+
+
+def _write_literals(out: BytesWriter, data: bytes, start: i64, end: i64) -> None:
+    while start < end:
+        run: i64 = end - start
+        if run > _MAX_RUN:
+            run = _MAX_RUN
+        out.append(run - 1)
+        out.write(data[start : start + run])
+        start += run
+
+
+def _write_reference(out: BytesWriter, distance: i64, length: i64) -> None:
+    """Both count from one less, or two less, than they are."""
+    if length < 7:
+        out.append(length << 5 | distance >> 8)
+    else:
+        out.append(7 << 5 | distance >> 8)
+        out.append(length - 7)
+    out.append(distance & 0xFF)
+
+
+def decompress(data: bytes, size: i64) -> bytes:
     """The ``size`` bytes that were compressed; RdbError if they are not exactly that."""
-    out = bytearray()
-    at = 0
-    end = len(data)
+    end: i64 = len(data)
     # A reference of three bytes yields 264 at most, so no few bytes can claim gigabytes.
-    if size > end * 264:
+    if size > end * _MAX_LENGTH:
         raise RdbError("a compressed string claims to be longer than it can be")
+    out = BytesWriter()
+    filled: i64 = 0
+    at: i64 = 0
     while at < end:
-        control = data[at]
+        control: i64 = data[at]
         at += 1
-        if control < 32:
-            run = control + 1
+        if filled + _MAX_LENGTH > len(out):
+            out.write(_ROOM)
+        if control < _MAX_RUN:
+            run: i64 = control + 1
             if at + run > end:
                 raise RdbError("a compressed string is cut")
-            out += data[at : at + run]
+            for place in range(run):
+                out[filled + place] = u8(data[at + place])
             at += run
+            filled += run
         else:
-            length = control >> 5
-            if length == 7:
-                if at >= end:
-                    raise RdbError("a compressed string is cut")
+            length: i64 = (control >> 5) + 2
+            if length == _LONG and at < end:
                 length += data[at]
                 at += 1
             if at >= end:
                 raise RdbError("a compressed string is cut")
-            distance = ((control & 31) << 8 | data[at]) + 1
+            seen = filled - ((control & 31) << 8 | data[at]) - 1
             at += 1
-            _repeat(out, distance, length + 2)
-        if len(out) > size:
+            if seen < 0:
+                raise RdbError("a compressed string refers to what is before it")
+            # What is referred to may overlap what is being written.
+            for place in range(length):
+                out[filled + place] = out[seen + place]
+            filled += length
+        if filled > size:
             raise RdbError("a compressed string is longer than it says")
-    if len(out) != size:
+    if filled != size:
         raise RdbError("a compressed string is shorter than it says")
-    return bytes(out)
-
-
-def _repeat(out: bytearray, distance: int, length: int) -> None:
-    """Append what was written ``distance`` bytes ago; it may overlap what is being written."""
-    start = len(out) - distance
-    if start < 0:
-        raise RdbError("a compressed string refers to what is before it")
-    piece = bytes(out[start : start + min(distance, length)])
-    times = -(-length // len(piece))
-    out += (piece * times)[:length]
+    out.truncate(size)
+    return out.getvalue()

@@ -1,62 +1,133 @@
 """Lengths, strings and numbers of the RDB format, read and written."""
 
-from struct import Struct
 from typing import Final
 
-from mypy_extensions import i64
+from librt.strings import (
+    BytesWriter,
+    read_f64_le,
+    read_i16_le,
+    read_i32_be,
+    read_i32_le,
+    read_i64_be,
+    read_i64_le,
+    write_f64_le,
+    write_i16_be,
+    write_i16_le,
+    write_i32_be,
+    write_i32_le,
+    write_i64_be,
+    write_i64_le,
+)
+from mypy_extensions import i16, i32, i64
 
-from hypercache.keyspace.numbers import parse_integer
 from hypercache.rdb.errors import RdbError
-from hypercache.rdb.lzf import decompress
+from hypercache.rdb.lzf import Compressor, decompress
 
-_DOUBLE: Final = Struct("<d")
-_TIME: Final = Struct("<q")
-_ENCODED: Final = 0xC0
-_INT8: Final = 0
-_INT16: Final = 1
-_INT32: Final = 2
-_LZF: Final = 3
-# Longer texts are no 32-bit integers.
-_LONGEST_INTEGER: Final = 11
+_ENCODED: Final[i64] = 3
+_INT8: Final[i64] = 0
+_INT16: Final[i64] = 1
+_INT32: Final[i64] = 2
+_LZF: Final[i64] = 3
+_LENGTH_32: Final[i64] = 0x80
+_LENGTH_64: Final[i64] = 0x81
+# Longer texts are no 32-bit integers; shorter ones are not compressed.
+_LONGEST_INTEGER: Final[i64] = 11
+_SHORTEST_COMPRESSED: Final[i64] = 20
+_NO_INTEGER: Final[i64] = 1 << 62
+_MINUS: Final[i64] = 45
+_ZERO: Final[i64] = 48
 
 
 class Writer:
-    """Collects the bytes of a value."""
+    """Collects the bytes of values; long strings are compressed if there is a compressor.
 
-    def __init__(self) -> None:
-        self.out = bytearray()
+    Strings of more than ``longest`` bytes are not: that would delay everybody else.
+    """
 
-    def length(self, number: int) -> None:
-        """A length, or any other number without sign up to 64 bits."""
-        if number < 1 << 6:
-            self.out.append(number)
+    def __init__(self, compressor: Compressor | None = None, longest: i64 = 1 << 16) -> None:
+        self.out = BytesWriter()
+        self.compressor = compressor
+        self.longest = longest
+
+    def length(self, number: i64) -> None:
+        """A length, or any other number without sign: those from 2**63 on as negative ones."""
+        out = self.out
+        if number < 0 or number >= 1 << 32:
+            out.append(_LENGTH_64)
+            write_i64_be(out, number)
+        elif number < 1 << 6:
+            out.append(number)
         elif number < 1 << 14:
-            self.out += (0x4000 | number).to_bytes(2, "big")
-        elif number < 1 << 32:
-            self.out += b"\x80" + number.to_bytes(4, "big")
+            write_i16_be(out, i16(0x4000 | number))
         else:
-            self.out += b"\x81" + number.to_bytes(8, "big")
+            out.append(_LENGTH_32)
+            write_i32_be(out, i32(number if number < 1 << 31 else number - (1 << 32)))
 
     def string(self, text: bytes) -> None:
         """A byte string; a small integer takes 2 to 5 bytes."""
-        if 0 < len(text) <= _LONGEST_INTEGER:
-            number = parse_integer(text)
-            if number is not None and -(1 << 31) <= number < 1 << 31:
-                for code, width in ((_INT8, 1), (_INT16, 2), (_INT32, 4)):
-                    if -(1 << width * 8 - 1) <= number < 1 << width * 8 - 1:
-                        self.out.append(_ENCODED | code)
-                        self.out += int(number).to_bytes(width, "little", signed=True)
-                        return
-        self.length(len(text))
-        self.out += text
+        size: i64 = len(text)
+        if size <= _LONGEST_INTEGER:
+            number = small_integer(text)
+            if number != _NO_INTEGER:
+                self._integer(number)
+                return
+        elif size > _SHORTEST_COMPRESSED:
+            compressor = self.compressor
+            if compressor is not None and size <= self.longest:
+                shorter = compressor.compress(text, size - 4)
+                if shorter is not None:
+                    self.compressed(shorter, size)
+                    return
+        self.length(size)
+        self.out.write(text)
+
+    def compressed(self, shorter: bytes, size: i64) -> None:
+        """A byte string of so many bytes that has been compressed."""
+        self.out.append(_ENCODED << 6 | _LZF)
+        self.length(len(shorter))
+        self.length(size)
+        self.out.write(shorter)
+
+    def _integer(self, number: i64) -> None:
+        out = self.out
+        if -(1 << 7) <= number < 1 << 7:
+            out.append(_ENCODED << 6 | _INT8)
+            out.append(number & 0xFF)
+        elif -(1 << 15) <= number < 1 << 15:
+            out.append(_ENCODED << 6 | _INT16)
+            write_i16_le(out, i16(number))
+        else:
+            out.append(_ENCODED << 6 | _INT32)
+            write_i32_le(out, i32(number))
 
     def double(self, number: float) -> None:
         """Eight bytes."""
-        self.out += _DOUBLE.pack(number)
+        write_f64_le(self.out, number)
 
-    def time(self, milliseconds: int) -> None:
+    def time(self, milliseconds: i64) -> None:
         """Unix milliseconds, eight bytes; -1 for none."""
-        self.out += _TIME.pack(milliseconds)
+        write_i64_le(self.out, milliseconds)
+
+
+def small_integer(text: bytes) -> i64:
+    """The 32-bit integer whose only spelling a text of up to 11 bytes is; 2**62 if it is none."""
+    size: i64 = len(text)
+    if size == 0:
+        return _NO_INTEGER
+    first: i64 = text[0]
+    at: i64 = 1 if first == _MINUS else 0
+    if at == size or (text[at] == _ZERO and size > 1):
+        return _NO_INTEGER
+    number: i64 = 0
+    while at < size:
+        digit: i64 = i64(text[at]) - _ZERO
+        if digit < 0 or digit > 9:
+            return _NO_INTEGER
+        number = number * 10 + digit
+        at += 1
+    if first == _MINUS:
+        number = -number
+    return number if -(1 << 31) <= number < 1 << 31 else _NO_INTEGER
 
 
 class Reader:
@@ -78,73 +149,93 @@ class Reader:
         """Have so many bytes in ``data`` from ``at`` on, which are not there."""
         raise RdbError("the value is cut")
 
-    def byte(self) -> i64:
-        """The next byte."""
-        if self.at >= self.end:
-            self.fill(1)
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def raw(self, size: i64) -> bytes:
-        """The next bytes as they are."""
+    def take(self, size: i64) -> i64:
+        """Pass over so many bytes, which are in ``data`` now; where they begin."""
         if size > self.end - self.at:
             self.fill(size)
         start = self.at
-        self.at += size
+        self.at = start + size
+        return start
+
+    def byte(self) -> i64:
+        """The next byte."""
+        start = self.take(1)
+        return self.data[start]
+
+    def raw(self, size: i64) -> bytes:
+        """The next bytes as they are."""
+        start = self.take(size)
         return self.data[start : start + size]
 
-    def length(self) -> int:
-        """A length, or any other number without sign."""
-        number, encoded = self._length()
-        if encoded:
+    def length(self) -> i64:
+        """A length, or any other number without sign: those from 2**63 on as negative ones."""
+        head = self.byte()
+        if head >= _ENCODED << 6:
             raise RdbError("a length is expected, and an encoded string is there")
-        return number
+        return self._length(head)
 
-    def count(self) -> int:
+    def count(self) -> i64:
         """A number of elements: each takes a byte at least, so there cannot be more than bytes."""
         number = self.length()
-        if number > self.left():
+        if not 0 <= number <= self.left():
             raise RdbError("the value claims more elements than it has bytes")
         return number
 
-    def _length(self) -> tuple[int, bool]:
-        head = self.raw(1)[0]
-        kind = head >> 6
-        if kind == 0:
-            return head, False
-        if kind == 1:
-            return (head & 0x3F) << 8 | self.raw(1)[0], False
-        if kind == 3:
-            return head & 0x3F, True
-        if head == 0x80:
-            return int.from_bytes(self.raw(4), "big"), False
-        if head == 0x81:
-            return int.from_bytes(self.raw(8), "big"), False
+    def _length(self, head: i64) -> i64:
+        if head < 1 << 6:
+            return head
+        if head < 1 << 7:
+            return (head & 0x3F) << 8 | self.byte()
+        if head == _LENGTH_32:
+            start = self.take(4)
+            return i64(read_i32_be(self.data, start)) & 0xFFFFFFFF
+        if head == _LENGTH_64:
+            start = self.take(8)
+            return read_i64_be(self.data, start)
         raise RdbError(f"unknown length encoding {head:#x}")
 
     def string(self) -> bytes:
         """A byte string in any of its encodings."""
-        number, encoded = self._length()
-        if not encoded:
-            return self.raw(number)
-        if number in (_INT8, _INT16, _INT32):
-            return b"%d" % int.from_bytes(self.raw(1 << number), "little", signed=True)
-        if number == _LZF:
-            compressed = self.length()
-            size = self.length()
-            return decompress(self.raw(compressed), size)
-        raise RdbError(f"unknown string encoding {number}")
+        head = self.byte()
+        if head < _ENCODED << 6:
+            size = self._length(head)
+            if not 0 <= size <= self.left():
+                raise RdbError("a string is longer than what is left")
+            return self.raw(size)
+        code = head & 0x3F
+        if code == _INT8:
+            number = self.byte()
+            return b"%d" % (number if number < 1 << 7 else number - (1 << 8))
+        if code == _INT16:
+            start = self.take(2)
+            return b"%d" % read_i16_le(self.data, start)
+        if code == _INT32:
+            start = self.take(4)
+            return b"%d" % read_i32_le(self.data, start)
+        if code == _LZF:
+            return self._compressed()
+        raise RdbError(f"unknown string encoding {code}")
+
+    def _compressed(self) -> bytes:
+        compressed = self.length()
+        size = self.length()
+        if not 0 <= compressed <= self.left():
+            raise RdbError("a compressed string is longer than what is left")
+        if size < 0:
+            raise RdbError("a compressed string claims to be longer than it can be")
+        return decompress(self.raw(compressed), size)
 
     def double(self) -> float:
         """Eight bytes; NaN is no score."""
-        number = float(_DOUBLE.unpack(self.raw(8))[0])
+        start = self.take(8)
+        number = read_f64_le(self.data, start)
         if number != number:
             raise RdbError("a score is not a number")
         return number
 
     def text_double(self) -> float:
         """A number as text behind its length, as servers before 4.0 wrote it."""
-        size = self.raw(1)[0]
+        size = self.byte()
         if size >= 253:
             if size == 253:
                 raise RdbError("a score is not a number")
@@ -157,6 +248,7 @@ class Reader:
             raise RdbError("a score is not a number")
         return number
 
-    def time(self) -> int:
+    def time(self) -> i64:
         """Unix milliseconds."""
-        return int(_TIME.unpack(self.raw(8))[0])
+        start = self.take(8)
+        return read_i64_le(self.data, start)

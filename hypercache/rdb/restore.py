@@ -1,18 +1,65 @@
 """RESTORE: the bytes of DUMP, or of an RDB file, as a value again. Trusts nothing."""
 
-from collections.abc import Callable
 from typing import Final
+
+from mypy_extensions import i64
 
 from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STREAM, STRING, ZSET
 from hypercache.rdb import forms
 from hypercache.rdb.content import Content
 from hypercache.rdb.crc64 import crc64
 from hypercache.rdb.errors import RdbError
-from hypercache.rdb.packs import read_intset, read_listpack, read_ziplist
+from hypercache.rdb.packs import (
+    ListpackReader,
+    read_intset,
+    read_listpack,
+    read_ziplist,
+)
 from hypercache.rdb.primitives import Reader
-from hypercache.rdb.stream_reader import read_stream
+from hypercache.rdb.stream_reader import read_node, read_state
 
 _FOOTER: Final = 10
+# The latest deadline that servers accept.
+_LATEST: Final[i64] = 1 << 48
+
+_KINDS: Final = {
+    forms.STRING: STRING,
+    forms.LIST: LIST,
+    forms.LIST_ZIPLIST: LIST,
+    forms.LIST_QUICKLIST: LIST,
+    forms.LIST_QUICKLIST_2: LIST,
+    forms.SET: SET,
+    forms.SET_INTSET: SET,
+    forms.SET_LISTPACK: SET,
+    forms.ZSET: ZSET,
+    forms.ZSET_2: ZSET,
+    forms.ZSET_ZIPLIST: ZSET,
+    forms.ZSET_LISTPACK: ZSET,
+    forms.HASH: HASH,
+    forms.HASH_ZIPLIST: HASH,
+    forms.HASH_LISTPACK: HASH,
+    forms.HASH_METADATA: HASH,
+    forms.HASH_LISTPACK_EX: HASH,
+    forms.STREAM: STREAM,
+    forms.STREAM_2: STREAM,
+    forms.STREAM_3: STREAM,
+}
+# Values that have their elements, or nodes of some, one after the other behind their number.
+_COUNTED: Final = frozenset(
+    {
+        forms.LIST,
+        forms.LIST_QUICKLIST,
+        forms.LIST_QUICKLIST_2,
+        forms.SET,
+        forms.ZSET,
+        forms.ZSET_2,
+        forms.HASH,
+        forms.HASH_METADATA,
+        forms.STREAM,
+        forms.STREAM_2,
+        forms.STREAM_3,
+    }
+)
 
 
 def is_valid_payload(payload: bytes) -> bool:
@@ -36,122 +83,174 @@ def restore(payload: bytes) -> Content:
 
 def read_value(reader: Reader, form: int) -> Content:
     """A value of a form; RdbError if it is empty, which only strings and streams may be."""
-    read = _READERS.get(form)
-    if form in (forms.MODULE, forms.MODULE_2):
-        raise RdbError("a module of Redis has made this value, and modules cannot be loaded")
-    if read is None:
-        raise RdbError(f"values of the form {form} are not known")
-    content = read(reader, form)
-    if content.kind not in (STRING, STREAM) and not (
-        content.items or content.scores or content.fields
-    ):
-        raise RdbError("a value is empty")
+    value = ValueReader(reader, form)
+    content = value.read(value.left)
+    if value.kind == SET:
+        _check_distinct(set(content.items), value.elements)
+    elif value.kind == ZSET:
+        _check_distinct({member for member, _ in content.scores}, value.elements)
+    elif value.kind == HASH:
+        _check_distinct({field[0] for field in content.fields}, value.elements)
     return content
 
 
-def _read_string(reader: Reader, form: int) -> Content:
-    content = Content(STRING)
-    content.text = reader.string()
-    return content
+def _check_distinct(distinct: set[bytes], count: i64) -> None:
+    if len(distinct) != count:
+        raise RdbError("a value has an element twice")
 
 
-def _read_list(reader: Reader, form: int) -> Content:
-    content = Content(LIST)
-    if form == forms.LIST:
-        content.items = [reader.string() for _ in range(reader.count())]
-    elif form == forms.LIST_ZIPLIST:
-        content.items = read_ziplist(reader.string())
-    elif form == forms.LIST_QUICKLIST:
-        for _ in range(reader.count()):
-            content.items += read_ziplist(reader.string())
-    else:
-        for _ in range(reader.count()):
-            container = reader.length()
-            if container not in (forms.PLAIN, forms.PACKED):
-                raise RdbError("a list has a node of an unknown kind")
-            node = reader.string()
-            content.items += [node] if container == forms.PLAIN else read_listpack(node)
-    return content
+class ValueReader:
+    """A value amid its reading.
+
+    ``left`` counts what `read` is asked for: elements, nodes of several, or one for a value that
+    comes as a whole. ``elements`` have been read, which may be equal: who stores them sees that.
+    """
+
+    def __init__(self, reader: Reader, form: int) -> None:
+        kind = _KINDS.get(form, -1)
+        if kind < 0:
+            if form in (forms.MODULE, forms.MODULE_2):
+                raise RdbError("a module of Redis has made this value: it cannot be loaded")
+            raise RdbError(f"values of the form {form} are not known")
+        self.reader = reader
+        self.form = form
+        self.kind = kind
+        self.elements: i64 = 0
+        self._earliest: i64 = NO_EXPIRE
+        self._highest = bytes(16)
+        if form in (forms.HASH_METADATA, forms.HASH_LISTPACK_EX):
+            self._earliest = reader.time()
+        self.left: i64 = reader.count() if form in _COUNTED else 1
+        if self.left == 0 and kind != STREAM:
+            raise RdbError("a value is empty")
+
+    def read(self, count: i64) -> Content:
+        """The next ``count`` of what is left, at most all; with the last a stream's groups."""
+        content = Content(self.kind)
+        count = min(count, self.left)
+        self.left -= count
+        kind = self.kind
+        if kind == STRING:
+            content.text = self.reader.string()
+        elif kind == LIST:
+            self._read_list(content.items, count)
+            self.elements += len(content.items)
+        elif kind == SET:
+            self._read_set(content, count)
+            self.elements += len(content.items)
+        elif kind == ZSET:
+            self._read_zset(content.scores, count)
+            self.elements += len(content.scores)
+        elif kind == HASH:
+            self._read_hash(content.fields, count)
+            self.elements += len(content.fields)
+        else:
+            self._read_stream(content, count)
+        if self.left == 0 and self.elements == 0 and kind not in (STRING, STREAM):
+            raise RdbError("a value is empty")
+        return content
+
+    def _read_list(self, items: list[bytes], count: i64) -> None:
+        reader = self.reader
+        form = self.form
+        for _ in range(count):
+            if form == forms.LIST:
+                items.append(reader.string())
+            elif form != forms.LIST_QUICKLIST_2:
+                items += read_ziplist(reader.string())
+            else:
+                container = reader.length()
+                if container == forms.PLAIN:
+                    items.append(reader.string())
+                elif container == forms.PACKED:
+                    items += read_listpack(reader.string())
+                else:
+                    raise RdbError("a list has a node of an unknown kind")
+
+    def _read_set(self, content: Content, count: i64) -> None:
+        reader = self.reader
+        if self.form == forms.SET_INTSET:
+            content.items = read_intset(reader.string())
+        elif self.form == forms.SET_LISTPACK:
+            content.items = read_listpack(reader.string())
+        else:
+            items = content.items
+            for _ in range(count):
+                items.append(reader.string())
+
+    def _read_zset(self, scores: list[tuple[bytes, float]], count: i64) -> None:
+        reader = self.reader
+        form = self.form
+        if form == forms.ZSET_2:
+            for _ in range(count):
+                member = reader.string()
+                scores.append((member, reader.double()))
+        elif form == forms.ZSET:
+            for _ in range(count):
+                member = reader.string()
+                scores.append((member, reader.text_double()))
+        elif form == forms.ZSET_LISTPACK:
+            pack = ListpackReader(reader.string())
+            while pack.left() > 0:
+                member = pack.text()
+                scores.append((member, pack.number()))
+            pack.finish()
+        else:
+            items = read_ziplist(reader.string())
+            _check_even(items)
+            for at in range(0, len(items), 2):
+                scores.append((items[at], _score(items[at + 1])))
+
+    def _read_hash(self, fields: list[tuple[bytes, bytes, int]], count: i64) -> None:
+        reader = self.reader
+        form = self.form
+        if form == forms.HASH:
+            for _ in range(count):
+                field = reader.string()
+                fields.append((field, reader.string(), NO_EXPIRE))
+        elif form == forms.HASH_METADATA:
+            for _ in range(count):
+                distance = reader.length()
+                deadline: i64 = NO_EXPIRE
+                if distance != 0:
+                    deadline = _deadline(self._earliest + distance - 1)
+                field = reader.string()
+                fields.append((field, reader.string(), deadline))
+        elif form == forms.HASH_ZIPLIST:
+            items = read_ziplist(reader.string())
+            _check_even(items)
+            for at in range(0, len(items), 2):
+                fields.append((items[at], items[at + 1], NO_EXPIRE))
+        else:
+            pack = ListpackReader(reader.string())
+            while pack.left() > 0:
+                field = pack.text()
+                text = pack.text()
+                deadline = NO_EXPIRE
+                if form == forms.HASH_LISTPACK_EX:
+                    number = pack.integer()
+                    if number != 0:
+                        deadline = _deadline(number)
+                fields.append((field, text, deadline))
+            pack.finish()
+
+    def _read_stream(self, content: Content, count: i64) -> None:
+        stream = content.stream
+        stream.highest = self._highest
+        for _ in range(count):
+            read_node(self.reader, stream)
+        self._highest = stream.highest
+        self.elements += len(stream.entries)
+        if self.left == 0:
+            read_state(self.reader, stream, self.form, self.elements)
+        else:
+            stream.last_id = stream.highest
+            stream.entries_added = self.elements
 
 
-def _read_set(reader: Reader, form: int) -> Content:
-    content = Content(SET)
-    if form == forms.SET:
-        content.items = [reader.string() for _ in range(reader.count())]
-    elif form == forms.SET_INTSET:
-        content.items = read_intset(reader.string())
-    else:
-        content.items = read_listpack(reader.string())
-    _check_distinct(content.items)
-    return content
-
-
-def _read_zset(reader: Reader, form: int) -> Content:
-    content = Content(ZSET)
-    if form in (forms.ZSET, forms.ZSET_2):
-        for _ in range(reader.count()):
-            member = reader.string()
-            score = reader.double() if form == forms.ZSET_2 else reader.text_double()
-            content.scores.append((member, score))
-    else:
-        read = read_ziplist if form == forms.ZSET_ZIPLIST else read_listpack
-        for member, number in _pairs(read(reader.string())):
-            content.scores.append((member, _score(number)))
-    _check_distinct([member for member, _ in content.scores])
-    return content
-
-
-def _read_hash(reader: Reader, form: int) -> Content:
-    content = Content(HASH)
-    if form == forms.HASH:
-        for _ in range(reader.count()):
-            content.fields.append((reader.string(), reader.string(), NO_EXPIRE))
-    else:
-        read = read_ziplist if form == forms.HASH_ZIPLIST else read_listpack
-        for field, text in _pairs(read(reader.string())):
-            content.fields.append((field, text, NO_EXPIRE))
-    _check_distinct([field[0] for field in content.fields])
-    return content
-
-
-def _read_volatile_hash(reader: Reader, form: int) -> Content:
-    """Redis 7.4: deadlines as distances from the earliest, or as numbers in a listpack."""
-    content = Content(HASH)
-    earliest = reader.time()
-    if form == forms.HASH_METADATA:
-        for _ in range(reader.count()):
-            distance = reader.length()
-            deadline = NO_EXPIRE if distance == 0 else _deadline(earliest + distance - 1)
-            content.fields.append((reader.string(), reader.string(), deadline))
-    else:
-        items = read_listpack(reader.string())
-        if len(items) % 3:
-            raise RdbError("a hash has a field without its deadline")
-        for at in range(0, len(items), 3):
-            number = _integer(items[at + 2])
-            deadline = NO_EXPIRE if number == 0 else _deadline(number)
-            content.fields.append((items[at], items[at + 1], deadline))
-    _check_distinct([field[0] for field in content.fields])
-    return content
-
-
-def _read_stream(reader: Reader, form: int) -> Content:
-    content = Content(STREAM)
-    content.stream = read_stream(reader, form)
-    return content
-
-
-def _pairs(items: list[bytes]) -> list[tuple[bytes, bytes]]:
+def _check_even(items: list[bytes]) -> None:
     if len(items) % 2:
         raise RdbError("a value has a part without its other half")
-    return list(zip(items[::2], items[1::2], strict=True))
-
-
-def _integer(text: bytes) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise RdbError("a text stands where a number belongs") from error
 
 
 def _score(text: bytes) -> float:
@@ -164,36 +263,7 @@ def _score(text: bytes) -> float:
     return score
 
 
-def _deadline(deadline: int) -> int:
-    if not 0 <= deadline < 1 << 48:
+def _deadline(deadline: i64) -> i64:
+    if not 0 <= deadline < _LATEST:
         raise RdbError("a deadline is out of range")
     return deadline
-
-
-def _check_distinct(items: list[bytes]) -> None:
-    if len(set(items)) != len(items):
-        raise RdbError("a value has an element twice")
-
-
-_READERS: Final[dict[int, Callable[[Reader, int], Content]]] = {
-    forms.STRING: _read_string,
-    forms.LIST: _read_list,
-    forms.LIST_ZIPLIST: _read_list,
-    forms.LIST_QUICKLIST: _read_list,
-    forms.LIST_QUICKLIST_2: _read_list,
-    forms.SET: _read_set,
-    forms.SET_INTSET: _read_set,
-    forms.SET_LISTPACK: _read_set,
-    forms.ZSET: _read_zset,
-    forms.ZSET_2: _read_zset,
-    forms.ZSET_ZIPLIST: _read_zset,
-    forms.ZSET_LISTPACK: _read_zset,
-    forms.HASH: _read_hash,
-    forms.HASH_ZIPLIST: _read_hash,
-    forms.HASH_LISTPACK: _read_hash,
-    forms.HASH_METADATA: _read_volatile_hash,
-    forms.HASH_LISTPACK_EX: _read_volatile_hash,
-    forms.STREAM: _read_stream,
-    forms.STREAM_2: _read_stream,
-    forms.STREAM_3: _read_stream,
-}

@@ -2,30 +2,35 @@
 
 from typing import Final
 
-from hypercache.keyspace.numbers import parse_integer
+from librt.strings import read_i64_be
+from mypy_extensions import i64
+
 from hypercache.rdb import forms
 from hypercache.rdb.content import GroupContent, StreamContent
 from hypercache.rdb.errors import RdbError
-from hypercache.rdb.packs import read_listpack
+from hypercache.rdb.packs import ListpackReader
 from hypercache.rdb.primitives import Reader
-from hypercache.streams import MIN_ID, UNKNOWN, Pending
+from hypercache.streams import Pending
 
-_DELETED: Final = 1
-_SAME_FIELDS: Final = 2
-_UNKNOWN_READ: Final = (1 << 64) - 1
-_LIMIT: Final = 1 << 64
+_DELETED: Final[i64] = 1
+_SAME_FIELDS: Final[i64] = 2
+# 64 bits, also for numbers from 2**63 on, which are negative ones here.
+_WORD: Final = (1 << 64) - 1
 
 
 def read_stream(reader: Reader, form: int) -> StreamContent:
     """A stream with its groups."""
     stream = StreamContent()
     for _ in range(reader.count()):
-        master = reader.string()
-        if len(master) != 16:
-            raise RdbError("a node of a stream has no valid id")
-        _read_node(stream, master, read_listpack(reader.string()))
+        read_node(reader, stream)
+    read_state(reader, stream, form, len(stream.entries))
+    return stream
+
+
+def read_state(reader: Reader, stream: StreamContent, form: int, entries: i64) -> None:
+    """What comes behind a stream's entries, of which there were so many: counters and groups."""
     length = reader.length()
-    if length != len(stream.entries):
+    if length != entries:
         raise RdbError("a stream has not as many entries as it says")
     stream.last_id = _read_id(reader)
     stream.entries_added = length
@@ -33,7 +38,7 @@ def read_stream(reader: Reader, form: int) -> StreamContent:
         _read_id(reader)  # the first one, which is among the entries
         stream.max_deleted_id = _read_id(reader)
         stream.entries_added = reader.length()
-    if stream.entries and stream.entries[-1][0] > stream.last_id:
+    if stream.highest > stream.last_id:
         raise RdbError("a stream has an entry behind its last id")
     names: set[bytes] = set()
     for _ in range(reader.count()):
@@ -42,68 +47,63 @@ def read_stream(reader: Reader, form: int) -> StreamContent:
             raise RdbError("a stream has two groups of one name")
         names.add(group.name)
         stream.groups.append(group)
-    return stream
 
 
 def _id(time: int, sequence: int) -> bytes:
-    if not (0 <= time < _LIMIT and 0 <= sequence < _LIMIT):
+    if not (0 <= time <= _WORD and 0 <= sequence <= _WORD):
         raise RdbError("a stream has an id that is out of range")
-    return time.to_bytes(8, "big") + sequence.to_bytes(8, "big")
+    return (time << 64 | sequence).to_bytes(16, "big")
 
 
 def _read_id(reader: Reader) -> bytes:
-    return _id(reader.length(), reader.length())
+    time = int(reader.length()) & _WORD
+    sequence = int(reader.length()) & _WORD
+    return (time << 64 | sequence).to_bytes(16, "big")
 
 
-class _Items:
-    """The elements of a node, taken one after the other."""
-
-    def __init__(self, items: list[bytes]) -> None:
-        self.items = items
-        self.at = 0
-
-    def text(self) -> bytes:
-        if self.at >= len(self.items):
-            raise RdbError("a node of a stream is cut")
-        self.at += 1
-        return self.items[self.at - 1]
-
-    def texts(self, count: int) -> list[bytes]:
-        if not 0 <= count <= len(self.items) - self.at:
-            raise RdbError("a node of a stream is cut")
-        self.at += count
-        return self.items[self.at - count : self.at]
-
-    def integer(self) -> int:
-        number = parse_integer(self.text())
-        if number is None:
-            raise RdbError("a node of a stream has a text where a number belongs")
-        return number
-
-
-def _read_node(stream: StreamContent, master: bytes, elements: list[bytes]) -> None:
-    items = _Items(elements)
+def read_node(reader: Reader, stream: StreamContent) -> None:
+    """A node's entries, behind those that the stream has."""
+    master = reader.string()
+    if len(master) != 16:
+        raise RdbError("a node of a stream has no valid id")
+    items = ListpackReader(reader.string())
     live = items.integer()
     deleted = items.integer()
-    names = items.texts(items.integer())
+    width = items.integer()
+    if live < 0 or deleted < 0 or not 0 <= width <= items.left():
+        raise RdbError("a node of a stream is cut")
+    names = [items.text() for _ in range(width)]
     items.integer()
-    time = int.from_bytes(master[:8], "big")
-    sequence = int.from_bytes(master[8:], "big")
-    for _ in range(live + deleted):
+    time = int(read_i64_be(master, 0)) & _WORD
+    sequence = int(read_i64_be(master, 8)) & _WORD
+    seen_live: i64 = 0
+    seen: i64 = 0
+    while seen < live + deleted:
+        seen += 1
         flags = items.integer()
-        entry_id = _id(time + items.integer(), sequence + items.integer())
+        entry_id = _id(time + int(items.integer()), sequence + int(items.integer()))
+        fields: list[bytes] = []
         if flags & _SAME_FIELDS:
-            fields: list[bytes] = []
-            for name, value in zip(names, items.texts(len(names)), strict=True):
-                fields += (name, value)
+            for name in names:
+                fields.append(name)
+                fields.append(items.text())
         else:
-            fields = items.texts(items.integer() * 2)
+            count = items.integer()
+            if not 0 <= count <= items.left():
+                raise RdbError("a node of a stream is cut")
+            for _ in range(count * 2):
+                fields.append(items.text())
         items.integer()
         if flags & _DELETED:
             continue
-        if entry_id == MIN_ID or (stream.entries and entry_id <= stream.entries[-1][0]):
+        seen_live += 1
+        if entry_id <= stream.highest:
             raise RdbError("the entries of a stream are not in order")
+        stream.highest = entry_id
         stream.entries.append((entry_id, fields))
+    if seen_live != live:
+        raise RdbError("a node of a stream has not as many entries as it says")
+    items.finish()
 
 
 def _read_group(reader: Reader, form: int) -> GroupContent:
@@ -111,20 +111,22 @@ def _read_group(reader: Reader, form: int) -> GroupContent:
     last_id = _read_id(reader)
     read: int | None = None
     if form >= forms.STREAM_2:
-        read = reader.length()
-        if read == _UNKNOWN_READ:
-            read = UNKNOWN
+        read = int(reader.length())
     group = GroupContent(name, last_id, read)
     delivered: dict[bytes, tuple[int, int]] = {}
     for _ in range(reader.count()):
         entry_id = reader.raw(16)
         if entry_id in delivered:
             raise RdbError("a group has an entry pending twice")
-        delivered[entry_id] = (reader.time(), reader.length())
+        delivered[entry_id] = (int(reader.time()), int(reader.length()))
+    consumers: set[bytes] = set()
     for _ in range(reader.count()):
         consumer = reader.string()
-        seen = reader.time()
-        active = reader.time() if form >= forms.STREAM_3 else seen
+        if consumer in consumers:
+            raise RdbError("a group has two consumers of one name")
+        consumers.add(consumer)
+        seen = int(reader.time())
+        active = int(reader.time()) if form >= forms.STREAM_3 else seen
         group.consumers.append((consumer, seen, active))
         for _ in range(reader.count()):
             entry_id = reader.raw(16)

@@ -2,53 +2,90 @@
 
 from typing import Final
 
-from hypercache.rdb.packs import write_listpack
-from hypercache.rdb.primitives import Writer
-from hypercache.streams import (
-    MAX_ID,
-    MIN_ID,
-    UNKNOWN,
-    StreamEntry,
-    StreamGroup,
-    StreamValue,
-)
+from librt.strings import read_i64_be
+from mypy_extensions import i64
 
-# Entries of one node, and pending entries fetched at a time.
-_NODE: Final = 100
+from hypercache.rdb import forms
+from hypercache.rdb.packs import ListpackWriter
+from hypercache.rdb.parts import Parts
+from hypercache.rdb.primitives import Writer
+from hypercache.streams import MAX_ID, MIN_ID, StreamEntry, StreamGroup, StreamValue
+
+# Where a node ends: as with Redis' default settings.
+_NODE_ENTRIES: Final[i64] = 100
+_NODE_BYTES: Final[i64] = 4096
+# Pending entries fetched at a time.
 _SLICE: Final = 1024
 # An entry that has the same fields as the first of its node does not repeat them.
-_SAME_FIELDS: Final = 2
-_UNKNOWN_READ: Final = (1 << 64) - 1
+_SAME_FIELDS: Final[i64] = 2
 
 
-def write_stream(writer: Writer, value: StreamValue, with_active: bool) -> None:
-    """Write a stream with its groups (RDB_TYPE_STREAM_LISTPACKS_3).
+class StreamParts(Parts):
+    """A stream with its groups (RDB_TYPE_STREAM_LISTPACKS_3).
 
-    Without the consumers' active times it is what Redis 7.0 knows (..._LISTPACKS_2).
+    Without the consumers' active times it is what Redis 7.0 knows (..._LISTPACKS_2). A first
+    pass counts the nodes.
     """
-    length = value.length()
-    writer.length(-(-length // _NODE))
-    start = MIN_ID
-    first = MIN_ID
-    while True:
-        entries = value.range(start, MAX_ID, _NODE, False)
-        if not entries:
-            break
-        if first == MIN_ID:
-            first = entries[0][0]
-        writer.string(entries[0][0])
-        writer.string(_node(entries))
-        if len(entries) < _NODE:
-            break
-        start = _after(entries[-1][0])
-    writer.length(length)
-    for each in (value.last_id(), first, value.max_deleted_id()):
-        _write_id(writer, each)
-    writer.length(value.entries_added())
-    groups = value.groups()
-    writer.length(len(groups))
-    for group in groups:
-        _write_group(writer, group, with_active)
+
+    def __init__(self, value: StreamValue, with_active: bool) -> None:
+        super().__init__(forms.STREAM_3 if with_active else forms.STREAM_2)
+        self._value = value
+        self._with_active = with_active
+        self._counting = True
+        self._start = MIN_ID
+        self._first = MIN_ID
+        self._nodes: i64 = 0
+        # The node that is being filled.
+        self._node: list[StreamEntry] = []
+        self._entries: i64 = 0
+        self._bytes: i64 = 0
+
+    def write(self, writer: Writer, count: i64) -> bool:
+        entries = self._value.range(self._start, MAX_ID, count, False)
+        for entry in entries:
+            if not self._node and not self._entries:
+                self._nodes += 1
+            self._entries += 1
+            for text in entry[1]:
+                self._bytes += len(text)
+            if not self._counting:
+                self._node.append(entry)
+            if self._entries == _NODE_ENTRIES or self._bytes >= _NODE_BYTES:
+                self._end_node(writer)
+        if len(entries) == count and entries[-1][0] != MAX_ID:
+            self._start = _after(entries[-1][0])
+            return True
+        if not self._counting:
+            self._end_node(writer)
+            self._write_state(writer)
+            return False
+        self._end_node(writer)
+        self._counting = False
+        self._start = MIN_ID
+        writer.length(self._nodes)
+        return True
+
+    def _end_node(self, writer: Writer) -> None:
+        if self._node:
+            if self._first == MIN_ID:
+                self._first = self._node[0][0]
+            writer.string(self._node[0][0])
+            writer.string(_pack(self._node))
+        self._node = []
+        self._entries = 0
+        self._bytes = 0
+
+    def _write_state(self, writer: Writer) -> None:
+        value = self._value
+        writer.length(value.length())
+        _write_id(writer, value.last_id())
+        _write_id(writer, self._first)
+        _write_id(writer, value.max_deleted_id())
+        writer.length(value.entries_added())
+        groups = value.groups()
+        writer.length(len(groups))
+        for group in groups:
+            _write_group(writer, group, self._with_active)
 
 
 def _after(entry_id: bytes) -> bytes:
@@ -57,40 +94,54 @@ def _after(entry_id: bytes) -> bytes:
 
 
 def _write_id(writer: Writer, entry_id: bytes) -> None:
-    writer.length(int.from_bytes(entry_id[:8], "big"))
-    writer.length(int.from_bytes(entry_id[8:], "big"))
+    writer.length(read_i64_be(entry_id, 0))
+    writer.length(read_i64_be(entry_id, 8))
 
 
-def _node(entries: list[StreamEntry]) -> bytes:
-    """Up to 100 entries as a listpack: a master entry, and the others as differences to it."""
+def _pack(entries: list[StreamEntry]) -> bytes:
+    """A node as a listpack: a master entry, and all entries as differences to it."""
     master, fields = entries[0]
+    base: i64 = read_i64_be(master, 0)
+    base_sequence: i64 = read_i64_be(master, 8)
     names = fields[::2]
-    base = int.from_bytes(master[:8], "big")
-    base_sequence = int.from_bytes(master[8:], "big")
-    items: list[bytes | int] = [len(entries), 0, len(names), *names, 0]
+    width: i64 = len(names)
+    pack = ListpackWriter()
+    pack.integer(len(entries))
+    pack.integer(0)
+    pack.integer(width)
+    for name in names:
+        pack.text(name)
+    pack.integer(0)
     for entry_id, pairs in entries:
-        time = int.from_bytes(entry_id[:8], "big") - base
-        sequence = int.from_bytes(entry_id[8:], "big") - base_sequence
-        if pairs[::2] == names:
-            items += [_SAME_FIELDS, time, sequence, *pairs[1::2], len(names) + 3]
+        same = pairs[::2] == names
+        pack.integer(_SAME_FIELDS if same else 0)
+        # Of numbers of 64 bits without sign the difference is right, whatever their signs.
+        pack.integer(read_i64_be(entry_id, 0) - base)
+        pack.integer(read_i64_be(entry_id, 8) - base_sequence)
+        if same:
+            for text in pairs[1::2]:
+                pack.text(text)
+            pack.integer(width + 3)
         else:
-            count = len(pairs) // 2
-            items += [0, time, sequence, count, *pairs, len(pairs) + 4]
-    return write_listpack(items)
+            size: i64 = len(pairs)
+            pack.integer(size // 2)
+            for text in pairs:
+                pack.text(text)
+            pack.integer(size + 4)
+    return pack.finish()
 
 
 def _write_group(writer: Writer, group: StreamGroup, with_active: bool) -> None:
     writer.string(group.name())
     _write_id(writer, group.last_id())
-    read = group.entries_read()
-    writer.length(_UNKNOWN_READ if read == UNKNOWN else read)
+    writer.length(group.entries_read())
     writer.length(group.pending_count())
     owned: dict[bytes, list[bytes]] = {}
     start = MIN_ID
     while True:
         some = group.pending_range(start, MAX_ID, _SLICE, None)
         for pending in some:
-            writer.out += pending.id
+            writer.out.write(pending.id)
             writer.time(pending.time)
             writer.length(pending.count)
             owned.setdefault(pending.consumer, []).append(pending.id)
@@ -107,4 +158,4 @@ def _write_group(writer: Writer, group: StreamGroup, with_active: bool) -> None:
         ids = owned.get(consumer.name, [])
         writer.length(len(ids))
         for entry_id in ids:
-            writer.out += entry_id
+            writer.out.write(entry_id)

@@ -195,7 +195,7 @@ def dump(sources: Iterable[bytes]) -> bytes:
     for source in sources:
         writer.out.append(_LIBRARY)
         writer.string(source)
-    payload = bytes(writer.out) + _VERSION.to_bytes(2, "little")
+    payload = writer.out.getvalue() + _VERSION.to_bytes(2, "little")
     return payload + crc64(payload).to_bytes(8, "little")
 
 
