@@ -9,7 +9,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hypercache.backend import ALWAYS, EVERYSEC, NO, BackendError
-from hypercache.durability import LEAST_MOMENT, MOMENT, PERIOD, Durability, Worker
+from hypercache.durability import PERIOD, Durability
+from hypercache.group_commit import LEAST_MOMENT, MOMENT, Worker
 from hypercache.testing.engine import NOTHING, EngineHarness
 from hypercache.testing.resp import ReplyError, encode
 from tests.support.fragile import FragileBackend
