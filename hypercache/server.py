@@ -26,6 +26,7 @@ from hypercache.backend import Backend, BackendError
 from hypercache.config import Configuration
 from hypercache.durability import Durability
 from hypercache.engine.acl.file import AclFileError
+from hypercache.engine.ending import Ending
 from hypercache.engine.engine import Engine, Reporter
 from hypercache.engine.registry import Registry
 from hypercache.extensions import BACKENDS, ExtensionError
@@ -33,6 +34,7 @@ from hypercache.keyspace.clock import Chance, Clock
 from hypercache.observability.logs import get_logger
 from hypercache.observability.progress import ProgressLog
 from hypercache.oom_score import OomScore
+from hypercache.shutdown import OrderedEnd
 from hypercache.supervision import Supervisor, load_plugin
 from hypercache.transport.admission import Door
 from hypercache.transport.listeners import ListenError, bind_tcp, bind_unix
@@ -124,9 +126,9 @@ class Server:
         # Ends the process with a status, when tasks do not end and Trio would wait forever.
         self.leave_process: Callable[[int], object] | None = None
         self._starting = trio.CancelScope()
-        self._stop = trio.Event()
+        self.end = OrderedEnd(self.engine, self._starting.cancel)
         self._timers_changed = trio.Event()
-        self.engine.shutdown = self.request_stop
+        self.engine.shutdown = self.end
         self.engine.scripts.serve_others = self.reactor.serve
         self.engine.waits.timers_changed = self._wake_timekeeper
         wire(self)
@@ -155,8 +157,7 @@ class Server:
 
     def request_stop(self) -> None:
         """Begin the ordered end, also of a start; more requests change nothing."""
-        self._stop.set()
-        self._starting.cancel()
+        self.end.request(Ending())
 
     def _wake_timekeeper(self) -> None:
         self._timers_changed.set()
@@ -178,12 +179,12 @@ class Server:
             async with trio.open_nursery() as nursery:
                 try:
                     await self._start(nursery)
-                    if not self._stop.is_set():
+                    if self.end.ending is None:
                         self._settle_memory()
                         places = self._addresses()
                         self.log.info("ready", message="Ready to accept connections", **places)
                         task_status.started()
-                        await self._stop.wait()
+                        await self.end.wait()
                     await self._end()
                 finally:
                     try:
@@ -355,19 +356,30 @@ class Server:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             task_status.started()
+            followed: Ending | None = None
             async for number in signals:
                 name = signal.Signals(number).name
                 self.log.warning(
                     "signal", message=f"Received {name} scheduling shutdown...", signal=name
                 )
-                if self._stop.is_set():
+                if followed is not None and followed is self.end.ending:
                     self._leave(130)
                     raise KeyboardInterrupt
-                self.request_stop()
+                self.end.request(self._ending_of(number))
+                followed = self.end.ending
+
+    def _ending_of(self, number: int) -> Ending:
+        """What the settings have a signal stand for."""
+        settings = self.settings
+        words = settings.shutdown_on_sigterm
+        if number == signal.SIGINT:
+            words = settings.shutdown_on_sigint
+        save = "save" in words if {"save", "nosave"} & {*words} else None
+        return Ending(save, "force" in words)
 
     async def _watch_plugins(self) -> None:
         await self.supervisor.failed.wait()
-        self.request_stop()
+        self.end.insist(Ending())
 
     async def _tick(self) -> None:
         """Background work: expiry, freeing, statistics, idle clients, garbage."""

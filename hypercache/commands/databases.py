@@ -67,6 +67,8 @@ def flushall(context: Context, args: list[bytes]) -> Reply:
     for keyspace in context.engine.keyspaces:
         keyspace.flush()
     context.db.changes.rewrite(context.db.index, [b"FLUSHALL"])
+    for flushed in context.engine.flushed:
+        flushed()
     return OK
 
 

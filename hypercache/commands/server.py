@@ -6,10 +6,9 @@ from typing import Final
 from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.engine.ending import CANNOT_SHUT_DOWN, Ending, EndWait
 from hypercache.engine.information import REDIS_VERSION
-from hypercache.reply import NO_REPLY, ErrorReply, Reply, Verbatim
-
-_CANNOT_SHUT_DOWN: Final = "ERR Errors trying to SHUTDOWN. Check logs."
+from hypercache.reply import OK, ErrorReply, Reply, Verbatim
 
 # LOLWUT: a tesseract seen along a diagonal, and stars around it.
 _TESSERACT: Final = """\
@@ -87,31 +86,28 @@ def lolwut(context: Context, args: list[bytes]) -> Reply:
     ),
     flags="admin noscript loading stale no_multi allow_busy",
     history=(("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."),),
-    summary="Stop the server once replies have left and plugins have written their data.",
+    summary="Stop the server once data are saved and replies have left.",
 )
 def shutdown(context: Context, args: list[bytes]) -> Reply:
-    """No reply when it succeeds. Once begun it is not to be aborted."""
+    """No reply when it succeeds: until then its client waits."""
     options = {each.lower() for each in args[1:]}
     if options - {b"nosave", b"save", b"now", b"force", b"abort"}:
         raise ErrorReply(SYNTAX_ERROR)
-    if b"abort" in options:
-        if len(options) > 1:
-            raise ErrorReply(SYNTAX_ERROR)
-        raise ErrorReply("ERR No shutdown in progress.")
     if b"save" in options and b"nosave" in options:
         raise ErrorReply(SYNTAX_ERROR)
     engine = context.engine
+    if b"abort" in options:
+        if len(options) > 1:
+            raise ErrorReply(SYNTAX_ERROR)
+        if not engine.shutdown.abort():
+            raise ErrorReply("ERR No shutdown in progress.")
+        return OK
     if engine.scripts.is_busy and b"nosave" not in options:
         raise ErrorReply(engine.scripts.busy_text())
-    if b"save" in options and not engine.backend.durable:
-        engine.reporter.report(
-            "warning", "shutdown_refused", {"reason": "nothing here can save the data"}
-        )
-        if b"force" not in options:
-            raise ErrorReply(_CANNOT_SHUT_DOWN)
-    if engine.shutdown is None:
-        raise ErrorReply(_CANNOT_SHUT_DOWN)
+    save = None
+    if options & {b"save", b"nosave"}:
+        save = b"save" in options
+    if not engine.shutdown.request(Ending(save, b"force" in options)):
+        raise ErrorReply(CANNOT_SHUT_DOWN)
     engine.scripts.abandon()
-    engine.shutdown()
-    context.closing = True
-    return NO_REPLY
+    return EndWait()

@@ -64,7 +64,7 @@ class Background:
         engine.units.heed_refusal()
         if not self.enabled:
             return False
-        if engine.changes.frozen and engine.time >= engine.waits.pause.until:
+        if engine.changes.frozen and engine.waits.pause.is_over(engine.time):
             engine.waits.end_pause()
             return True
         engine.tracking.limit()

@@ -33,7 +33,7 @@ from hypercache.engine.context import (
 )
 from hypercache.engine.counters import Counters
 from hypercache.engine.delivery import Delivery
-from hypercache.engine.ending import LastSave
+from hypercache.engine.ending import Shutdown
 from hypercache.engine.guards import (
     CACHING_BIT,
     DISK_BIT,
@@ -136,10 +136,10 @@ class Engine:
         self.disk_errors: dict[str, str] = {}
         self.query_buffer_limit: i64 = 1 << 30
         self.max_bulk: i64 = 512 << 20
-        # Set by the server: begins its ordered end.
-        self.shutdown: Callable[[], None] | None = None
-        # Awaited before the server ends.
-        self.saving: list[LastSave] = []
+        # The server puts its own in this one's place.
+        self.shutdown = Shutdown()
+        # Told of FLUSHALL, once everything is gone.
+        self.flushed: list[Callable[[], None]] = []
         self.libraries = Libraries()
         # The walk over all keys that is under way.
         self.capture: Capture | None = None
@@ -346,7 +346,7 @@ class Engine:
                 if guard.bit == concerned:
                     break  # most often one guard is asked, and it is nearly the first (ACL rules)
         if concerned & PAUSE_BIT and self.waits.is_paused(session, command, args):
-            return Postponed(self.waits.pause.until, args)
+            return Postponed(self.waits.pause.deadline(), args)
         if concerned & QUEUE_BIT:
             queue = session.queue
             if queue is not None:

@@ -1,4 +1,8 @@
-"""CLIENT PAUSE: requests that wait until a time has come or CLIENT UNPAUSE says so."""
+"""CLIENT PAUSE: requests that wait until a time has come or CLIENT UNPAUSE says so.
+
+While the server saves its data a last time, requests that change data wait as well, whatever
+CLIENT PAUSE and UNPAUSE say.
+"""
 
 from mypy_extensions import i64
 
@@ -23,11 +27,27 @@ class Postponed(Wait):
 
 
 class Pause:
-    """Until when (Unix microseconds), and whether only what changes data is postponed."""
+    """Until when (Unix microseconds), and whether only what changes data is postponed.
+
+    ``held``: what changes data is, for as long as that is set.
+    """
 
     def __init__(self) -> None:
         self.until: i64 = 0
         self.writes_only = False
+        self.held = False
+
+    def deadline(self) -> i64:
+        """When what is postponed now comes anew; 0 when that is not known."""
+        return 0 if self.held else self.until
+
+    def is_over(self, now: i64) -> bool:
+        """Whether nothing more has to wait."""
+        return not self.held and now >= self.until
+
+    def lets_reads(self, now: i64) -> bool:
+        """Whether requests that change nothing are executed."""
+        return self.writes_only or now >= self.until
 
     def begin(self, now: i64, until: i64, writes_only: bool) -> None:
         """Pause, or go on pausing: what is in force is never shortened nor loosened."""
@@ -35,9 +55,9 @@ class Pause:
         self.until = max(self.until, until) if active else until
         self.writes_only = writes_only and (self.writes_only or not active)
 
-    def concerns(self, context: Context, command: Command) -> bool:
+    def concerns(self, context: Context, command: Command, now: i64) -> bool:
         """Whether a client's request is to be postponed."""
-        if not self.writes_only or command.flags & (WRITE | MAY_REPLICATE):
+        if not self.lets_reads(now) or command.flags & (WRITE | MAY_REPLICATE):
             return True
         if command.name != b"exec" or context.queue is None:
             return False

@@ -140,9 +140,23 @@ class Waits:
         self.engine.armed |= PAUSE_BIT
         self.engine.changes.frozen = True
 
+    def hold_writes(self) -> None:
+        """Postpone requests that change data until `release_writes`."""
+        self.pause.held = True
+        self.engine.armed |= PAUSE_BIT
+        self.engine.changes.frozen = True
+
+    def release_writes(self) -> None:
+        """The server does not end after all."""
+        self.pause.held = False
+        if self.engine.time >= self.pause.until:
+            self.end_pause()
+
     def end_pause(self) -> None:
         """Go on with what was postponed."""
         self.pause.until = 0
+        if self.pause.held:
+            return
         self.engine.armed &= ~PAUSE_BIT
         self.engine.changes.frozen = False
         for parked in list(self.parked.values()):
@@ -151,9 +165,10 @@ class Waits:
 
     def is_paused(self, context: Context, command: Command, args: list[bytes]) -> bool:
         """Whether a request has to wait; ends a pause whose time has come."""
-        if self.engine.time >= self.pause.until:
+        now = self.engine.time
+        if self.pause.is_over(now):
             self.end_pause()
             return False
-        if self.pause.writes_only and self.engine.scripts.writes_nothing(command, args):
+        if self.pause.lets_reads(now) and self.engine.scripts.writes_nothing(command, args):
             return False
-        return self.pause.concerns(context, command)
+        return self.pause.concerns(context, command, now)

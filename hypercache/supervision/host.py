@@ -121,7 +121,7 @@ class Host:
         self._engine.refuse_writes(self._name, reason)
 
     def before_end(self, save: LastSave) -> None:
-        saving = self._engine.saving
+        saving = self._engine.shutdown.saves
         saving.append(save)
         self._undo.append(lambda: saving.remove(save))
 

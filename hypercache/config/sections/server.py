@@ -44,10 +44,10 @@ class ServerSettings:
         10, 0, INT_MAX, "Seconds a shutdown waits for replicas.", effect="later"
     )
     shutdown_on_sigint: tuple[str, ...] = setting(
-        _SHUTDOWN, (), "What SHUTDOWN options SIGINT stands for.", effect="later"
+        _SHUTDOWN, (), "What SHUTDOWN options SIGINT stands for."
     )
     shutdown_on_sigterm: tuple[str, ...] = setting(
-        _SHUTDOWN, (), "What SHUTDOWN options SIGTERM stands for.", effect="later"
+        _SHUTDOWN, (), "What SHUTDOWN options SIGTERM stands for."
     )
     pidfile: str = text("", "File that holds the process id while the server runs.", fixed=True)
     oom_score_adj: OomScoreAdj = choice(

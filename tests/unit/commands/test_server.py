@@ -2,6 +2,7 @@
 
 import pytest
 
+from hypercache.engine.ending import Ending, Shutdown
 from hypercache.testing.engine import NOTHING, START, EngineHarness
 from hypercache.testing.resp import ReplyError
 
@@ -31,14 +32,19 @@ def test_lolwut_ends_with_the_version() -> None:
     assert harness.command("LOLWUT", "VERSION", "new") == refused
 
 
-class Stopper:
-    """Counts how often the server was asked to stop."""
+class Stopper(Shutdown):
+    """Notes with what options the server was asked to stop, until that is aborted."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        super().__init__()
+        self.asked: list[tuple[bool | None, bool]] = []
 
-    def __call__(self) -> None:
-        self.asked += 1
+    def request(self, ending: Ending) -> bool:
+        self.asked.append((ending.save, ending.force))
+        return True
+
+    def abort(self) -> bool:
+        return bool(self.asked)
 
 
 def stoppable() -> tuple[EngineHarness, Stopper]:
@@ -47,11 +53,22 @@ def stoppable() -> tuple[EngineHarness, Stopper]:
     return harness, stopper
 
 
-@pytest.mark.parametrize("options", [[], ["NOSAVE"], ["nosave", "NOW", "FORCE"], ["SAVE", "FORCE"]])
-def test_shutdown_answers_nothing_and_executes_nothing_after(options: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ([], (None, False)),
+        (["NOSAVE"], (False, False)),
+        (["nosave", "NOW", "FORCE"], (False, True)),
+        (["SAVE", "FORCE"], (True, True)),
+        (["SAVE"], (True, False)),
+    ],
+)
+def test_shutdown_answers_nothing_and_executes_nothing_after(
+    options: list[str], asked: tuple[bool | None, bool]
+) -> None:
     harness, stopper = stoppable()
     harness.first.send(" ".join(["SHUTDOWN", *options]).encode() + b"\r\nSET key value\r\n")
-    assert stopper.asked == 1
+    assert stopper.asked == [asked]
     assert harness.first.replies() == []
     assert harness.client().command("EXISTS", "key") == 0
 
@@ -63,14 +80,19 @@ def test_shutdown_answers_nothing_and_executes_nothing_after(options: list[str])
         (["SAVE", "NOSAVE"], "ERR syntax error"),
         (["ABORT", "NOW"], "ERR syntax error"),
         (["LATER"], "ERR syntax error"),
-        (["SAVE"], "ERR Errors trying to SHUTDOWN. Check logs."),
     ],
 )
 def test_shutdown_refuses(options: list[str], expected: str) -> None:
     harness, stopper = stoppable()
     assert harness.command("SHUTDOWN", *options) == ReplyError(expected)
-    assert stopper.asked == 0
+    assert stopper.asked == []
     assert harness.command("PING") == "PONG"
+
+
+def test_shutdown_is_aborted_by_another_client() -> None:
+    harness, _ = stoppable()
+    assert harness.command("SHUTDOWN") is NOTHING
+    assert harness.client().command("SHUTDOWN", "ABORT") == "OK"
 
 
 def test_shutdown_of_an_engine_without_a_server() -> None:
@@ -84,7 +106,7 @@ def test_shutdown_cannot_wait_for_exec() -> None:
     harness.command("MULTI")
     refused = ReplyError("ERR Command not allowed inside a transaction")
     assert harness.command("SHUTDOWN") == refused
-    assert stopper.asked == 0
+    assert stopper.asked == []
 
 
 def test_nothing_comes_from_a_client_whose_server_stops() -> None:
