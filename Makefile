@@ -11,7 +11,7 @@ NODE := tests/integration/frameworks/node
 PYTEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: run test test-compiled test-interpreted environments bench lint format docs soak tcl compiler peers clean
+.PHONY: run test test-compiled test-interpreted environments bench lint format docs soak soak-kill tcl compiler peers clean
 
 run: $(COMPILED)/.ready
 	@mkdir -p data
@@ -65,6 +65,10 @@ test-interpreted: $(INTERPRETED)/.dev peers
 # HYPERCACHE_SOAK_COMMANDS (ten million) and HYPERCACHE_SOAK_SECONDS (600) say for how long.
 soak: $(COMPILED)/.dev peers
 	HYPERCACHE_SOAK_SECONDS=$${HYPERCACHE_SOAK_SECONDS:-600} $(COMPILED)/bin/pytest -m soak --timeout 0 -s
+
+# HYPERCACHE_SOAK_ROUNDS (300), from HYPERCACHE_SOAK_SEED.
+soak-kill: $(COMPILED)/.dev peers
+	$(COMPILED)/bin/pytest tests/fault/test_killed.py -m soak --timeout 0 -s
 
 bench: $(COMPILED)/.dev $(INTERPRETED)/.dev peers
 	$(COMPILED)/bin/python -m tests.benchmarks.compare $(BENCH_ARGS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support import quota
+from tests.support.faults import wrapper
 
 _MB: Final = 1 << 20
 
@@ -42,14 +43,7 @@ class BelievedDisk(SmallDisk):
         super().__init__(folder, size)
         self._quota = folder.with_name("quota")
         modules = folder.with_name("modules")
-        modules.mkdir()
-        (modules / "sitecustomize.py").write_text(
-            "import runpy\n"
-            f"kind = runpy.run_path({quota.__file__!r})['Quota']\n"
-            f"kind({str(folder)!r}, {str(self._quota)!r}).install()\n"
-        )
-        path = [str(modules), os.environ.get("PYTHONPATH", "")]
-        self.wrapper = ["env", f"PYTHONPATH={os.pathsep.join(filter(None, path))}"]
+        self.wrapper = wrapper(modules, quota.__file__, "Quota", str(folder), str(self._quota))
         self.free()
 
     def fill(self) -> None:
