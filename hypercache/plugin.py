@@ -193,7 +193,7 @@ class PluginHost(Protocol):
     def add_information(self, section: str, fields: Callable[[], Mapping[str, object]]) -> None:
         """Show a section in INFO; fields for a section of the core are shown inside it.
 
-        Raises ValueError when another plugin has that section.
+        Raises ValueError when another plugin has a section of its own of that name.
         """
 
     def keep_libraries(self, libraries: Libraries) -> None:

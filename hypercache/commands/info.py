@@ -5,7 +5,12 @@ from collections.abc import Mapping
 
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
-from hypercache.engine.information import HIDDEN_SECTIONS, LONG_SECTIONS, SECTIONS
+from hypercache.engine.information import (
+    HIDDEN_SECTIONS,
+    LONG_SECTIONS,
+    SECTIONS,
+    fields_of_plugins,
+)
 from hypercache.reply import Reply, Verbatim, printable
 
 
@@ -32,14 +37,13 @@ def info(context: Context, args: list[bytes]) -> Reply:
         by_default = "default" in wanted and name not in LONG_SECTIONS
         if by_default or name in wanted or (whole and name not in HIDDEN_SECTIONS):
             fields = section(engine)
-            if name in engine.information:
-                fields.update(engine.information[name]())
+            fields.update(fields_of_plugins(engine, name))
             parts.append(section_text(name, fields))
-    for name, extra in engine.information.items():
+    for name in list(engine.information):
         if name in SECTIONS:
             continue
         if everything or "modules" in wanted or name.lower() in wanted:
-            parts.append(section_text(name, extra()))
+            parts.append(section_text(name, fields_of_plugins(engine, name)))
     return Verbatim("\r\n".join(parts).encode("utf-8", "surrogateescape"))
 
 

@@ -6,6 +6,7 @@ import ctypes
 from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.engine.information import fields_of_plugins
 from hypercache.engine.usage import MemoryUsage, human, share
 from hypercache.reply import OK, ErrorReply, Reply, Verbatim
 
@@ -50,7 +51,7 @@ def memory_stats(context: Context, args: list[bytes]) -> Reply:
     """All of it but the data is beside ``total.allocated``, which maxmemory limits."""
     engine = context.engine
     usage = MemoryUsage(engine)
-    plugins = engine.information["memory"]() if "memory" in engine.information else {}
+    plugins = fields_of_plugins(engine, "memory")
     count = sum([each.store.size() for each in engine.keyspaces])
     reply: dict[object, object] = {
         b"peak.allocated": usage.peak,

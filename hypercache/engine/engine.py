@@ -146,8 +146,8 @@ class Engine:
         self.tracks_latency = True
         # Microseconds from which somebody wants to know of a command: see `Observation`.
         self.noted: i64 = self.slowlog.threshold
-        # Sections that plugins add to INFO, by name.
-        self.information: dict[str, Callable[[], Mapping[str, object]]] = {}
+        # What plugins add to INFO, by section.
+        self.information: dict[str, list[Callable[[], Mapping[str, object]]]] = {}
         # What plugins share with their commands and with each other, by the plugin's name.
         self.shared: dict[str, object] = {}
         self.time: i64 = clock.microseconds()

@@ -17,7 +17,7 @@ from hypercache.backend import NO_EXPIRE
 from hypercache.engine import session
 from hypercache.engine.backend_information import LAZY_FREE, backend
 from hypercache.engine.buffers import ClientBuffers
-from hypercache.engine.guards import LOADING_BIT
+from hypercache.engine.persistence_information import persistence
 from hypercache.engine.usage import MemoryUsage, human, share, total_system_memory
 
 if TYPE_CHECKING:
@@ -45,14 +45,6 @@ _NO_SCRIPTS: Final = (
     "mem_not_counted_for_evict active_defrag_running lazyfree_pending_objects "
     "lazyfreed_objects"
 )
-_NO_PERSISTENCE: Final = (
-    "async_loading current_cow_peak current_cow_size current_cow_size_age "
-    "current_save_keys_processed current_save_keys_total rdb_bgsave_in_progress rdb_saves "
-    "rdb_last_cow_size rdb_last_load_keys_expired rdb_last_load_keys_loaded aof_enabled "
-    "aof_rewrite_in_progress aof_rewrite_scheduled aof_rewrites "
-    "aof_rewrites_consecutive_failures aof_last_cow_size module_fork_in_progress "
-    "module_fork_last_cow_size"
-)
 _NOTHING_COUNTED: Final = (
     "total_net_repl_input_bytes total_net_repl_output_bytes sync_full sync_partial_ok "
     "sync_partial_err evicted_keys total_eviction_exceeded_time "
@@ -68,6 +60,14 @@ _NOTHING_COUNTED: Final = (
 def is_compiled() -> bool:
     """Whether the hot modules run compiled by mypyc."""
     return not str(session.__file__).endswith(".py")
+
+
+def fields_of_plugins(engine: "Engine", section: str) -> Fields:
+    """What plugins add to a section."""
+    fields: Fields = {}
+    for each in list(engine.information.get(section, ())):
+        fields.update(each())
+    return fields
 
 
 def zeros(names: str) -> Fields:
@@ -193,25 +193,6 @@ def memory(engine: "Engine") -> Fields:
             fields[name] = value
             if name == "lazyfreed_objects":
                 fields[name] = value - engine.statistics.reclaimed_before
-    return fields
-
-
-def persistence(engine: "Engine") -> Fields:
-    """The core saves nothing itself; plugins that do add to this section."""
-    fields: Fields = {
-        "loading": int(engine.armed & LOADING_BIT != 0),
-        "current_fork_perc": "0.00",
-        "rdb_changes_since_last_save": engine.changes.dirty,
-        "rdb_last_save_time": engine.started // 1_000_000,
-        "rdb_last_bgsave_status": "ok",
-        "rdb_last_bgsave_time_sec": -1,
-        "rdb_current_bgsave_time_sec": -1,
-        "aof_last_rewrite_time_sec": -1,
-        "aof_current_rewrite_time_sec": -1,
-        "aof_last_bgrewrite_status": "ok",
-        "aof_last_write_status": "ok",
-    }
-    fields.update(zeros(_NO_PERSISTENCE))
     return fields
 
 

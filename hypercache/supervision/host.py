@@ -14,6 +14,7 @@ from hypercache.config import Settings
 from hypercache.engine.command import declared_in
 from hypercache.engine.ending import LastSave
 from hypercache.engine.engine import Engine
+from hypercache.engine.information import SECTIONS
 from hypercache.engine.journal import ReplyGate, Sink
 from hypercache.engine.libraries import Libraries
 from hypercache.engine.recovery import Recovery
@@ -148,8 +149,8 @@ class Host:
         self._undo.append(lambda: [known.pop(name, None) for name in declared])
 
     def add_information(self, section: str, fields: Callable[[], Mapping[str, object]]) -> None:
-        sections = self._engine.information
-        if section in sections:
+        information = self._engine.information
+        if section in information and section not in SECTIONS:
             raise ValueError(f"another plugin has the section {section!r} of INFO")
 
         def guarded() -> Mapping[str, object]:
@@ -160,8 +161,13 @@ class Host:
                     self.fail(error)
             return {}
 
-        sections[section] = guarded
-        self._undo.append(lambda: sections.pop(section))
+        def take_back() -> None:
+            information[section].remove(guarded)
+            if not information[section]:
+                del information[section]
+
+        information.setdefault(section, []).append(guarded)
+        self._undo.append(take_back)
 
     def keep_libraries(self, libraries: Libraries) -> None:
         engine = self._engine

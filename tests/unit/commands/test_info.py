@@ -280,8 +280,11 @@ def test_keyspace_shows_the_databases_that_hold_keys() -> None:
 
 def test_plugins_add_sections_and_fields() -> None:
     harness = EngineHarness()
-    harness.engine.information["bloom"] = lambda: {"filters": 2}
-    harness.engine.information["persistence"] = lambda: {"aof_enabled": 1, "aof_fancy": "yes"}
+    harness.engine.information["bloom"] = [lambda: {"filters": 2}]
+    harness.engine.information["persistence"] = [
+        lambda: {"aof_enabled": 1, "aof_fancy": "yes"},
+        lambda: {"rdb_saves": 7},
+    ]
     assert titles(harness) == DEFAULT
     assert "Bloom" not in titles(harness, "all")
     assert fields(harness, "bloom") == {"filters": "2"}

@@ -208,7 +208,7 @@ def test_memory_stats_tell_what_deadlines_and_plugins_take() -> None:
     harness = EngineHarness()
     harness.command("SET", "key", "x", "EX", 100)
     caches = {"used_memory_scripts_eval": 700, "used_memory_functions": 900}
-    harness.engine.information["memory"] = lambda: caches
+    harness.engine.information["memory"] = [lambda: caches]
     stats = harness.client(3).command("MEMORY", "STATS")
     assert isinstance(stats, dict)
     assert stats[b"db.0"][b"overhead.hashtable.expires"] > 0
