@@ -42,7 +42,10 @@ class ManifestFile:
 
 
 class Manifest:
-    """Which files there are. ``last_base`` and ``last_increment`` are the highest numbers used."""
+    """Which files there are. ``last_base`` and ``last_increment`` are the highest numbers used.
+
+    ``sealed``: it was read with a checksum, so that we have written it.
+    """
 
     def __init__(self) -> None:
         self.base: ManifestFile | None = None
@@ -50,6 +53,7 @@ class Manifest:
         self.increments: list[ManifestFile] = []
         self.last_base = 0
         self.last_increment = 0
+        self.sealed = False
 
     def files(self) -> list[ManifestFile]:
         """The files that hold the data, in the order in which they are loaded."""
@@ -63,6 +67,7 @@ class Manifest:
         other.increments = list(self.increments)
         other.last_base = self.last_base
         other.last_increment = self.last_increment
+        other.sealed = self.sealed
         return other
 
     def new_base(self, stem: str, suffix: str = "rdb") -> ManifestFile:
@@ -104,6 +109,7 @@ def _seal(body: bytes) -> bytes:
 def parse(data: bytes, path: Path) -> Manifest:
     """The manifest of these bytes; raises `LoadError`, with the text of Redis where it has one."""
     manifest = Manifest()
+    manifest.sealed = data.startswith(_MARK)
     lines = _lines(data, path)
     if not lines:
         raise _damage(path, 0, "Found an empty AOF manifest")
@@ -223,6 +229,7 @@ class AofFolder:
         finally:
             files.close(descriptor)
         files.rename(temporary, self.manifest_path)
+        manifest.sealed = True
 
     def remove_history(self, manifest: Manifest) -> Manifest:
         """Remove the files that are history, then their lines; the manifest after that."""

@@ -39,10 +39,11 @@ class AofReader:
     """Reads a file from ``start`` on (behind an RDB preamble) to its end.
 
     `next` gives the commands of a unit: ``commands``, and the database of each in
-    ``databases``. ``position`` is where the next unit begins: everything before it is whole.
-    ``offset`` is the journal's there; plain commands count one each. ``annotated``: the file is
-    (also) ours. ``ended``: nothing of ours comes after what was read. ``torn``: the file ends
-    amid a unit that begins at ``position``. Raises `LoadError` for damage, and OSError.
+    ``databases``; it began at ``begin``. ``position`` is where the next one begins: everything
+    before it is whole. ``offset`` is the journal's there; plain commands count one each.
+    ``annotated``: the file is ours, at least in part. ``closed``: it has an end line, and
+    ``ended``: as its last line. ``torn``: the file ends amid a unit that begins at
+    ``position``. Raises `LoadError` for damage, and OSError.
     """
 
     def __init__(self, path: Path, offset: i64 = 0, start: i64 = 0) -> None:
@@ -50,8 +51,10 @@ class AofReader:
         self.offset: i64 = offset
         self.commands: list[list[bytes]] = []
         self.databases: list[int] = []
+        self.begin: i64 = start
         self.position: i64 = start
         self.annotated = False
+        self.closed = False
         self.ended = False
         self.torn = False
         self.seconds: i64 = 0
@@ -81,6 +84,7 @@ class AofReader:
         self.databases = []
         while True:
             self.position = self._base + self._at
+            self.begin = self.position
             if self.position >= self._end:
                 self.torn = self._end < self.size
                 return False
@@ -97,6 +101,7 @@ class AofReader:
                     self.torn = True
                     return False
                 self._foreign = True
+                self.ended = False
                 if self.commands:
                     self.position = self._base + self._at
                     return True
@@ -205,7 +210,7 @@ class AofReader:
             )
         if found.ends:
             self._take_end(found.size)
-        elif self.ended or self._foreign:
+        elif self.closed or self._foreign:
             raise self.damage(self.position, "a batch comes after the file's end")
         elif self._have(len(line) + found.size):
             self.annotated = True
@@ -373,6 +378,7 @@ class AofReader:
                 self.position, f"the file's last line belongs to offset {size}: bytes are missing"
             )
         self.annotated = True
+        self.closed = True
         self.ended = True
 
 
