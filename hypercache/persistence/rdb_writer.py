@@ -7,14 +7,14 @@ writes its number anew.
 
 from typing import Final, cast
 
-from mypy_extensions import i64, u8
+from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE, Entry
 from hypercache.config import Settings
 from hypercache.persistence.encoder import Encoder, Origin, ValueParts
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
-from hypercache.rdb.dump import parts_of, write_value
+from hypercache.rdb.dump import form_of, parts_of, write_value
 from hypercache.rdb.lzf import Compressor
 from hypercache.rdb.parts import Parts
 from hypercache.rdb.primitives import Writer
@@ -68,8 +68,12 @@ class RdbEncoder(Encoder):
         self._compressor = Compressor() if compression else None
         # What comes first in the file, and what keys are written to: while a large value is open
         # that is what waits behind it.
-        self._first = Writer(self._compressor)
+        self._first = Writer(self._compressor, apart=True)
         self._writer = self._first
+        # Which chunks are strings that a worker thread compresses, and how many it has had.
+        self._raw: list[bool] = []
+        self._finished = 0
+        self._patient = Compressor(patient=True) if compression else None
         self._database = -1
         self._policy = ""
         self._access: i64 = 0
@@ -109,28 +113,26 @@ class RdbEncoder(Encoder):
 
     def key(self, database: int, key: bytes, entry: Entry) -> None:
         value = entry.value
-        writer = self._writer
-        form = self._head(database, key, entry, forms.STRING)
-        if isinstance(value, bytes):
-            writer.string(value)
-        else:
-            writer.out[form] = u8(write_value(writer, value, self.version))
+        form = form_of(value, self.version)
+        self._head(database, key, entry, form)
+        write_value(self._writer, value, form)
 
     def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
-        parts = parts_of(cast(Value, entry.value), self.version)
+        value = cast(Value, entry.value)
+        parts = parts_of(value, form_of(value, self.version))
         self._head(database, key, entry, parts.form)
         writer = self._writer
-        self._writer = Writer(self._compressor)
+        self._writer = Writer(self._compressor, apart=True)
         return _OpenValue(self, writer, parts)
 
     def close_value(self) -> None:
         """The open value is complete: what has waited follows it."""
         waiting = self._writer
         self._writer = self._first
-        self._writer.out.write(waiting.out.getvalue())
+        self._writer.extend(waiting)
 
-    def _head(self, database: int, key: bytes, entry: Entry, form: int) -> i64:
-        """What goes before a value; where its form is."""
+    def _head(self, database: int, key: bytes, entry: Entry, form: int) -> None:
+        """What goes before a value."""
         if database != self._database:
             self._select(database)
         writer = self._writer
@@ -140,10 +142,8 @@ class RdbEncoder(Encoder):
             writer.time(entry.expire)
         if self._policy:
             self._write_access(entry)
-        at: i64 = len(out)
         out.append(form)
         writer.string(key)
-        return at
 
     def _write_access(self, entry: Entry) -> None:
         """How long ago a key was used, in seconds, or how often: the lowest 8 bits say that."""
@@ -159,17 +159,23 @@ class RdbEncoder(Encoder):
         self._writer.out.append(forms.EOF)
 
     def pending(self) -> int:
-        return len(self._first.out)
+        return self._first.size()
 
     def take(self) -> list[bytes]:
-        out = self._first.out
-        if len(out) == 0:
-            return []
-        chunk = out.getvalue()
-        out.truncate(0)
-        return [chunk]
+        first = self._first
+        first.cut()
+        chunks = first.pieces
+        self._raw += first.raw
+        first.clear()
+        return chunks
 
     def finish(self, chunk: bytes) -> bytes:
+        raw = self._raw[self._finished]
+        self._finished += 1
+        if raw:
+            writer = Writer(self._patient)
+            writer.compress(chunk)
+            chunk = writer.out.getvalue()
         if self.checksum:
             self._code = crc64(chunk, self._code)
         return chunk

@@ -4,7 +4,7 @@ from typing import Final, cast
 
 from mypy_extensions import i64
 
-from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STREAM, STRING, ZSET, Entry
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, ZSET, Entry
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
 from hypercache.rdb.lzf import Compressor
@@ -40,44 +40,66 @@ def dump(entry: Entry, compressor: Compressor | None = None) -> bytes:
     version = forms.VERSION
     if isinstance(value, StreamValue):
         version = forms.VERSION_OF_STREAM_3
-    writer = Writer(compressor)
-    form = write_value(writer, value, version)
+    form = form_of(value, version)
     if form == forms.HASH_METADATA:
         version = forms.VERSION_OF_FIELD_DEADLINES
-    payload = bytes((form,)) + writer.out.getvalue() + version.to_bytes(2, "little")
+    writer = Writer(compressor)
+    writer.out.append(form)
+    write_value(writer, value, form)
+    payload = writer.out.getvalue() + version.to_bytes(2, "little")
     return payload + crc64(payload).to_bytes(8, "little")
 
 
-def write_value(writer: Writer, value: object, version: int) -> int:
-    """Write a value of any kind; the form in which it was written, which ``version`` knows.
+def form_of(value: object, version: int) -> int:
+    """The form of a whole value, which the version knows.
 
-    Only hashes whose fields have deadlines have a form of a later version.
+    Only hashes whose fields have deadlines have a form of a later one.
     """
     if isinstance(value, bytes):
-        writer.string(value)
         return forms.STRING
     typed = cast(Value, value)
     kind = typed.kind
+    if kind == HASH:
+        if cast(HashValue, value).next_deadline() != NO_EXPIRE:
+            return forms.HASH_METADATA
+        return forms.HASH_LISTPACK if typed.encoding() == _LISTPACK else forms.HASH
+    if kind == SET:
+        encoding = typed.encoding()
+        if encoding == _INTSET:
+            return forms.SET_INTSET
+        if encoding == _LISTPACK and version >= forms.VERSION_OF_SET_LISTPACK:
+            return forms.SET_LISTPACK
+        return forms.SET
+    if kind == ZSET:
+        return forms.ZSET_LISTPACK if typed.encoding() == _LISTPACK else forms.ZSET_2
     if kind == STRING:
+        return forms.STRING
+    if kind == LIST:
+        return forms.LIST_QUICKLIST_2
+    return forms.STREAM_3 if version >= forms.VERSION_OF_STREAM_3 else forms.STREAM_2
+
+
+def write_value(writer: Writer, value: object, form: int) -> None:
+    """Write a whole value in a form of `form_of`."""
+    if isinstance(value, bytes):
+        writer.string(value)
+    elif form == forms.STRING:
         text = cast(StringValue, value)
         writer.string(text.read(0, text.length()))
-        return forms.STRING
-    if kind == HASH:
-        return _write_hash(writer, cast(HashValue, value))
-    if kind == SET:
-        return _write_set(writer, cast(SetValue, value), version)
-    if kind == ZSET:
-        scored = cast(ZSetValue, value)
-        if scored.encoding() == _LISTPACK:
-            return _pack_zset(writer, scored)
-    parts = parts_of(typed, version)
-    while parts.write(writer, _SLICE):
-        pass
-    return parts.form
+    elif form in (forms.HASH, forms.HASH_LISTPACK, forms.HASH_METADATA):
+        _write_hash(writer, cast(HashValue, value), form)
+    elif form in (forms.SET, forms.SET_INTSET, forms.SET_LISTPACK):
+        _write_set(writer, cast(SetValue, value), form)
+    elif form == forms.ZSET_LISTPACK:
+        _pack_zset(writer, cast(ZSetValue, value))
+    else:
+        parts = parts_of(cast(Value, value), form)
+        while parts.write(writer, _SLICE):
+            pass
 
 
-def parts_of(value: Value, version: int) -> Parts:
-    """A value of any kind, to be written element by element."""
+def parts_of(value: Value, form: int) -> Parts:
+    """A value of any kind, to be written element by element; ``form`` is that of `form_of`."""
     kind = value.kind
     if kind == STRING:
         return TextParts(cast(StringValue, value))
@@ -89,29 +111,24 @@ def parts_of(value: Value, version: int) -> Parts:
         return ZSetParts(cast(ZSetValue, value))
     if kind == HASH:
         return HashParts(cast(HashValue, value))
-    if kind == STREAM:
-        return StreamParts(cast(StreamValue, value), version >= forms.VERSION_OF_STREAM_3)
-    raise ValueError(f"values of the kind {kind} are not known")
+    return StreamParts(cast(StreamValue, value), form)
 
 
-def _write_set(writer: Writer, value: SetValue, version: int) -> int:
-    encoding = value.encoding()
-    if encoding == _INTSET:
+def _write_set(writer: Writer, value: SetValue, form: int) -> None:
+    if form == forms.SET_INTSET:
         writer.string(write_intset(sorted([int(member) for member in value.members()])))
-        return forms.SET_INTSET
-    if encoding == _LISTPACK and version >= forms.VERSION_OF_SET_LISTPACK:
+    elif form == forms.SET_LISTPACK:
         pack = ListpackWriter()
         for member in value.members():
             pack.text(member)
         writer.string(pack.finish())
-        return forms.SET_LISTPACK
-    writer.length(value.length())
-    for member in value.members():
-        writer.string(member)
-    return forms.SET
+    else:
+        writer.length(value.length())
+        for member in value.members():
+            writer.string(member)
 
 
-def _pack_zset(writer: Writer, value: ZSetValue) -> int:
+def _pack_zset(writer: Writer, value: ZSetValue) -> None:
     pack = ListpackWriter()
     for member, score in value.range(0, value.length()):
         pack.text(member)
@@ -120,28 +137,23 @@ def _pack_zset(writer: Writer, value: ZSetValue) -> int:
         else:
             pack.text(repr(score).encode())
     writer.string(pack.finish())
-    return forms.ZSET_LISTPACK
 
 
-def _write_hash(writer: Writer, value: HashValue) -> int:
-    earliest = value.next_deadline()
-    if earliest != NO_EXPIRE:
-        writer.time(earliest)
-        writer.length(value.length())
-        for field, text in value.items():
-            write_deadline(writer, value.deadline(field), earliest)
-            writer.string(field)
-            writer.string(text)
-        return forms.HASH_METADATA
-    if value.encoding() == _LISTPACK:
+def _write_hash(writer: Writer, value: HashValue, form: int) -> None:
+    if form == forms.HASH_LISTPACK:
         pack = ListpackWriter()
         for field, text in value.items():
             pack.text(field)
             pack.text(text)
         writer.string(pack.finish())
-        return forms.HASH_LISTPACK
+        return
+    volatile = form == forms.HASH_METADATA
+    earliest = value.next_deadline()
+    if volatile:
+        writer.time(earliest)
     writer.length(value.length())
     for field, text in value.items():
+        if volatile:
+            write_deadline(writer, value.deadline(field), earliest)
         writer.string(field)
         writer.string(text)
-    return forms.HASH

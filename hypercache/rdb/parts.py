@@ -8,7 +8,7 @@ from hypercache.backend import NO_EXPIRE
 from hypercache.rdb import forms
 from hypercache.rdb.errors import RdbError
 from hypercache.rdb.packs import ListpackWriter
-from hypercache.rdb.primitives import Writer
+from hypercache.rdb.primitives import LONGEST_COMPRESSED, Writer
 from hypercache.values import HashValue, ListValue, SetValue, StringValue, ZSetValue
 
 # Bytes of a list's node, as with Redis' default settings; longer elements have their own.
@@ -31,7 +31,7 @@ class Parts:
 
 
 class TextParts(Parts):
-    """A string; it is not compressed."""
+    """A string; if it is very long it goes in slices, and is not compressed."""
 
     def __init__(self, value: StringValue) -> None:
         super().__init__(forms.STRING)
@@ -40,6 +40,9 @@ class TextParts(Parts):
         self._at: i64 = 0
 
     def write(self, writer: Writer, count: i64) -> bool:
+        if self._length <= LONGEST_COMPRESSED:
+            writer.string(self._value.read(0, self._length))
+            return False
         if self._at == 0:
             writer.length(self._length)
         stop = min(self._at + _TEXT, self._length)

@@ -33,6 +33,9 @@ _LENGTH_64: Final[i64] = 0x81
 # Longer texts are no 32-bit integers; shorter ones are not compressed.
 _LONGEST_INTEGER: Final[i64] = 11
 _SHORTEST_COMPRESSED: Final[i64] = 20
+# Compressing this takes about 0.3 ms; and what is copied and compressed at all.
+_LONGEST_AT_ONCE: Final[i64] = 1 << 16
+LONGEST_COMPRESSED: Final[i64] = 1 << 24
 _NO_INTEGER: Final[i64] = 1 << 62
 _MINUS: Final[i64] = 45
 _ZERO: Final[i64] = 48
@@ -41,13 +44,47 @@ _ZERO: Final[i64] = 48
 class Writer:
     """Collects the bytes of values; long strings are compressed if there is a compressor.
 
-    Strings of more than ``longest`` bytes are not: that would delay everybody else.
+    Strings of more than 64 KB are not compressed here, since that would delay everybody else: if
+    ``apart``, they become ``pieces`` of their own, ``raw`` where they are to be compressed. What
+    is in ``out`` follows the pieces.
     """
 
-    def __init__(self, compressor: Compressor | None = None, longest: i64 = 1 << 16) -> None:
+    def __init__(self, compressor: Compressor | None = None, apart: bool = False) -> None:
         self.out = BytesWriter()
         self.compressor = compressor
-        self.longest = longest
+        self.apart = apart
+        self.pieces: list[bytes] = []
+        self.raw: list[bool] = []
+        self._in_pieces: i64 = 0
+
+    def size(self) -> i64:
+        """Bytes so far."""
+        return self._in_pieces + len(self.out)
+
+    def cut(self) -> None:
+        """Make a piece of what is in ``out``."""
+        if len(self.out):
+            self._add(self.out.getvalue(), False)
+            self.out.truncate(0)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.out.truncate(0)
+        self.pieces = []
+        self.raw = []
+        self._in_pieces = 0
+
+    def extend(self, other: "Writer") -> None:
+        """Put behind everything what another one has."""
+        self.cut()
+        for at, piece in enumerate(other.pieces):
+            self._add(piece, other.raw[at])
+        self.out.write(other.out.getvalue())
+
+    def _add(self, piece: bytes, raw: bool) -> None:
+        self.pieces.append(piece)
+        self.raw.append(raw)
+        self._in_pieces += len(piece)
 
     def length(self, number: i64) -> None:
         """A length, or any other number without sign: those from 2**63 on as negative ones."""
@@ -73,16 +110,38 @@ class Writer:
                 return
         elif size > _SHORTEST_COMPRESSED:
             compressor = self.compressor
-            if compressor is not None and size <= self.longest:
+            if size > _LONGEST_AT_ONCE:
+                if self.apart:
+                    self._set_apart(text, size)
+                    return
+            elif compressor is not None:
                 shorter = compressor.compress(text, size - 4)
                 if shorter is not None:
-                    self.compressed(shorter, size)
+                    self._write_compressed(shorter, size)
                     return
         self.length(size)
         self.out.write(text)
 
-    def compressed(self, shorter: bytes, size: i64) -> None:
-        """A byte string of so many bytes that has been compressed."""
+    def compress(self, text: bytes) -> None:
+        """A byte string of any length, compressed if that makes it shorter."""
+        size: i64 = len(text)
+        shorter: bytes | None = None
+        if self.compressor is not None:
+            shorter = self.compressor.compress(text, size - 4)
+        if shorter is not None:
+            self._write_compressed(shorter, size)
+            return
+        self.length(size)
+        self.out.write(text)
+
+    def _set_apart(self, text: bytes, size: i64) -> None:
+        raw = self.compressor is not None and size <= LONGEST_COMPRESSED
+        if not raw:
+            self.length(size)
+        self.cut()
+        self._add(text, raw)
+
+    def _write_compressed(self, shorter: bytes, size: i64) -> None:
         self.out.append(_ENCODED << 6 | _LZF)
         self.length(len(shorter))
         self.length(size)

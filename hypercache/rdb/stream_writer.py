@@ -27,10 +27,10 @@ class StreamParts(Parts):
     pass counts the nodes.
     """
 
-    def __init__(self, value: StreamValue, with_active: bool) -> None:
-        super().__init__(forms.STREAM_3 if with_active else forms.STREAM_2)
+    def __init__(self, value: StreamValue, form: int) -> None:
+        super().__init__(form)
         self._value = value
-        self._with_active = with_active
+        self._with_active = form == forms.STREAM_3
         self._counting = True
         self._start = MIN_ID
         self._first = MIN_ID
