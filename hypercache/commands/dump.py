@@ -12,9 +12,11 @@ from hypercache.keyspace.keyspace import Keyspace
 from hypercache.rdb.content import store
 from hypercache.rdb.dump import dump
 from hypercache.rdb.errors import RdbError
+from hypercache.rdb.lzf import Compressor
 from hypercache.rdb.restore import is_valid_payload, restore
 from hypercache.reply import OK, ErrorReply, Reply
 
+_COMPRESSOR: Final = Compressor()
 _BUSY: Final = "BUSYKEY Target key name already exists."
 _BAD_PAYLOAD: Final = "ERR DUMP payload version or checksum are wrong"
 _BAD_DATA: Final = "ERR Bad data format"
@@ -34,7 +36,10 @@ _LATEST: Final = (1 << 63) - 1
 )
 def dump_(context: Context, args: list[bytes]) -> Reply:
     entry = context.db.view_any(args[1])
-    return None if entry is None else dump(entry)
+    if entry is None:
+        return None
+    compressed = context.engine.configuration.settings.rdbcompression
+    return dump(entry, _COMPRESSOR if compressed else None)
 
 
 class _Options:
