@@ -119,6 +119,10 @@ class PluginHost(Protocol):
     def settings(self) -> Settings:
         """The server's settings; to be read only, and anew whenever they matter."""
 
+    @property
+    def durable(self) -> bool:
+        """Whether the backend keeps the data on disk by itself."""
+
     def follow(self, names: Sequence[str], apply: Callable[[], None]) -> None:
         """Have ``apply()`` called when one of these settings was changed at run time.
 
@@ -161,6 +165,12 @@ class PluginHost(Protocol):
 
     def remove_gate(self, gate: ReplyGate) -> None:
         """Lift a gate: replies that it alone has held leave."""
+
+    def drop_held(self, gate: ReplyGate) -> None:
+        """Close the connections of clients whose replies a gate holds back, without a word.
+
+        For when it is unknown whether what they have written will ever be safe.
+        """
 
     def safe(self, sink: Sink, offset: int) -> None:
         """A sink has everything up to an offset: replies behind gates may leave.

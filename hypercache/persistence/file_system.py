@@ -9,10 +9,13 @@ import os
 from pathlib import Path
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 #: The permissions of all data files.
 MODE: Final = 0o600
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class FileSystem:
     """The real one."""
 

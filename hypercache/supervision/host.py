@@ -76,6 +76,9 @@ class Host:
         self._gates.remove(gate)
         self._engine.delivery.remove_gate(gate)
 
+    def drop_held(self, gate: ReplyGate) -> None:
+        self._engine.delivery.drop_held(gate.passed())
+
     def safe(self, sink: Sink, offset: int) -> None:
         self._check(sink, offset)
         if offset > sink.safe:
@@ -100,6 +103,10 @@ class Host:
     @property
     def settings(self) -> Settings:
         return self._engine.configuration.settings
+
+    @property
+    def durable(self) -> bool:
+        return self._engine.backend.durable
 
     def follow(self, names: Sequence[str], apply: Callable[[], None]) -> None:
         configuration = self._engine.configuration
