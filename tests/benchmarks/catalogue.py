@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
+from collections.abc import Iterator
 
 from .results import find_baseline
 from .servers import BenchmarkError, ServerSpec
@@ -22,7 +23,16 @@ _SERVERS = {
     "sync": _SYNCED,
     "readers": _SYNCED,
     "larger": ("compiled-lmdb",),
-    "restart": ("redis-server-everysec", "compiled-lmdb"),
+    "durable": (
+        *("redis-server", "redis-server-everysec", "redis-server-always"),
+        *("compiled", "compiled-everysec", "compiled-always"),
+    ),
+    "snapshot": ("redis-server-rdb", "compiled-rdb", "compiled-native"),
+    "restart": (
+        *("redis-server-rdb", "compiled-rdb", "compiled-native"),
+        *("redis-server-everysec", "compiled-everysec", "compiled-lmdb"),
+        *("redis-server-commands", "compiled-commands"),
+    ),
 }
 #: What its ratios refer to, if not to redis-server; larger has none.
 _BASELINES = {"backends": "compiled", "larger": ""}
@@ -31,7 +41,9 @@ _BASELINES = {"backends": "compiled", "larger": ""}
 def known_servers(options: argparse.Namespace) -> dict[str, ServerSpec]:
     """The servers that have a short name, whether they are installed or not.
 
-    Those that end in a policy write to the disk, as safely as it says.
+    Those that end in a policy write to the disk, as safely as it says; of those that end in
+    ``commands`` the append-only file is never rewritten. Those that end in ``rdb`` and ``native``
+    have snapshots.
     """
     limit = str(options.connections + 1_000)
     ours = ("serve", "--port", "{port}", "--set", f"maxclients={limit}")
@@ -46,18 +58,28 @@ def known_servers(options: argparse.Namespace) -> dict[str, ServerSpec]:
         ServerSpec("valkey-server", ("valkey-server", *plain, "--appendonly", "no")),
         ServerSpec("compiled-lmdb", lmdb, lmdb_claims),
     ]
+    specs += _files((options.compiled, *ours), ("redis-server", *plain))
     for policy in POLICIES:
         synced = (*lmdb, "--backend-settings.sync", policy)
         specs.append(ServerSpec(f"compiled-lmdb-{policy}", synced, lmdb_claims))
-        appending = ("--appendonly", "yes", "--appendfsync", policy)
-        specs.append(
-            ServerSpec(
-                f"redis-server-{policy}",
-                ("redis-server", *plain, *appending),
-                {"aof_enabled": "1"},
-            )
-        )
     return {spec.name: spec for spec in specs}
+
+
+def _files(ours: tuple[str, ...], redis: tuple[str, ...]) -> Iterator[ServerSpec]:
+    """Servers that keep keys in memory and write them to files."""
+    # So rare that none comes by itself; but there is one at the end.
+    saving = ("--save", "86400 1")
+    claims = {"hypercache_compiled": "1"}
+    yield ServerSpec("redis-server-rdb", (*redis, *saving))
+    yield ServerSpec("compiled-rdb", (*ours, *saving, "--snapshot-format", "rdb"), claims)
+    yield ServerSpec("compiled-native", (*ours, *saving), claims)
+    for name in (*POLICIES, "commands"):
+        appending: tuple[str, ...] = ("--appendonly", "yes", "--appendfsync", name)
+        if name == "commands":  # never rewritten
+            appending = ("--appendonly", "yes", "--auto-aof-rewrite-percentage", "0")
+        appended = {"aof_enabled": "1"}
+        yield ServerSpec(f"redis-server-{name}", (*redis, *appending), appended)
+        yield ServerSpec(f"compiled-{name}", (*ours, "--save", "", *appending), claims | appended)
 
 
 def baseline_of(part: str, options: argparse.Namespace) -> str:

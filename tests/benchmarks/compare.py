@@ -33,6 +33,10 @@ from .restart import after_kill, after_stop
 from .results import METRICS, Measurement, Table, table
 from .servers import BenchmarkError, Client, Server, ServerSpec, free_port, running
 from .sizes import KINDS, SIZES, cost, size_table
+from .snapshot import snapshot
+
+#: How the names of servers end that have a log of what was written.
+LOGGED = ("-lmdb", "-everysec", "-always")
 
 
 class Comparison:
@@ -60,6 +64,7 @@ class Comparison:
             "memory": self._run_memory,
             "sizes": self._run_sizes,
             "larger": self._run_larger,
+            "snapshot": self._run_snapshot,
             "restart": self._run_restart,
             "idle": self._run_idle,
         }
@@ -153,13 +158,21 @@ class Comparison:
             except BenchmarkError as error:
                 self._fail(f"larger: {spec.name}: {error}")
 
+    def _run_snapshot(self) -> None:
+        """While nobody writes, and while everybody does."""
+        keys = self.options.keys
+        for writers in (False, True):
+            measure = partial(snapshot, keys=keys, runner=self.runner, writers=writers)
+            label = f"BGSAVE of {keys:,} keys" + (", 50 clients that SET" if writers else "")
+            self._run_fresh("snapshot", label, measure, self.options.rounds)
+
     def _run_restart(self) -> None:
-        """After an orderly end, and after none."""
+        """After an orderly end; and after none, where that loses nothing."""
         keys = self.options.keys
         stop = partial(after_stop, keys=keys)
         kill = partial(after_kill, keys=keys, runner=self.runner)
         self._run_fresh("restart", f"{keys:,} keys, stopped", stop)
-        self._run_fresh("restart", f"{keys:,} keys, kill -9 while writing", kill)
+        self._run_fresh("restart", f"{keys:,} keys, kill -9 while writing", kill, keeps=LOGGED)
 
     def _run_idle(self) -> None:
         """Connections that do nothing."""
@@ -167,12 +180,24 @@ class Comparison:
         measure = partial(idle, connections=idlers, seconds=seconds)
         self._run_fresh("idle", f"{idlers:,} idle connections", measure)
 
-    def _run_fresh(self, part: str, label: str, measure: Callable[[Server], Figures]) -> None:
-        """One round, each server just started and alone on the machine."""
-        for spec in self.specs[part]:
-            say(f"{part}: {label}: {spec.name}")
-            with self._fresh(spec) as server:
-                self._attempt(part, label, 1, server, measure)
+    def _run_fresh(
+        self,
+        part: str,
+        label: str,
+        measure: Callable[[Server], Figures],
+        rounds: int = 1,
+        keeps: tuple[str, ...] = ("",),
+    ) -> None:
+        """Rounds in which each server is just started and alone on the machine.
+
+        ``keeps`` is how names of servers end that take part.
+        """
+        for number in range(1, rounds + 1):
+            for spec in self.specs[part]:
+                if spec.name.endswith(keeps):
+                    say(f"{part}: {label}: {spec.name}")
+                    with self._fresh(spec) as server:
+                        self._attempt(part, label, number, server, measure)
 
     def _fresh(self, spec: ServerSpec) -> Server:
         return Server(spec, free_port(self.options.port), self.folder)

@@ -163,7 +163,7 @@ class Runner:
         ping = encode(b"PING")
         with self.background(server, load):
             time.sleep(min(0.5, seconds / 4))
-            return waiting_times(probe(server.port, seconds, lambda: ping))
+            return waiting_times(probe(server.port, lasting(seconds), lambda: ping))
 
     def readers(self, server: Server, load: Load, seconds: float) -> Figures:
         """What one client sees that reads a key every millisecond while ``load`` writes.
@@ -177,7 +177,7 @@ class Runner:
         with self.background(server, load):
             time.sleep(min(0.5, seconds / 4))
             with Checkpoints(server) as checkpoints:
-                waits = probe(server.port, seconds, read)
+                waits = probe(server.port, lasting(seconds), read)
         return waiting_times(waits) | checkpoints.figures(seconds)
 
 
@@ -239,8 +239,14 @@ def parse_csv(text: str) -> Figures:
         raise BenchmarkError(f"redis-benchmark answered something else: {text[:200]!r}") from error
 
 
-def probe(port: int, seconds: float, request: Callable[[], bytes]) -> list[float]:
-    """Seconds that each request waited for its reply, ascending.
+def lasting(seconds: float) -> Callable[[], bool]:
+    """True for that long."""
+    end = time.perf_counter() + seconds
+    return lambda: time.perf_counter() < end
+
+
+def probe(port: int, going: Callable[[], bool], request: Callable[[], bytes]) -> list[float]:
+    """Seconds that each request waited for its reply, ascending; one every millisecond.
 
     A wait longer than the interval stands also for the requests that would have been sent
     meanwhile, as in HdrHistogram's correction of coordinated omission: otherwise one long
@@ -249,10 +255,10 @@ def probe(port: int, seconds: float, request: Callable[[], bytes]) -> list[float
     Raises:
         BenchmarkError: a reply is an error, or did not come in time.
     """
-    waits = []
+    waits: list[float] = []
     with Client(port) as client:
-        end = time.perf_counter() + seconds
-        while (sent := time.perf_counter()) < end:
+        while going() or not waits:
+            sent = time.perf_counter()
             client.socket.sendall(request())
             try:
                 client.skip_reply()

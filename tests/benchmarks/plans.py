@@ -18,6 +18,7 @@ GROUPS = (
     ("pubsub",),
     ("backends",),
     ("sync", "readers"),
+    ("durable",),
 )
 
 
@@ -58,6 +59,7 @@ def plan(options: argparse.Namespace) -> list[tuple[str, Load]]:
         "pubsub": [published(pipeline) for pipeline in (1, MANY)],
         "backends": [stored(word, pipeline) for pipeline in (MANY, 1) for word in pairs],
         "sync": [synced(policy) for policy in ("always", "everysec", "no")],
+        "durable": [load("set", pipeline, few) for pipeline in (1, MANY)],
         "readers": [synced("always"), stored("set", MANY, "everysec")],
     }
     return [(part, one) for part in loads if part in options.parts for one in loads[part]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import random
 import time
 from pathlib import Path
 
 from .measure import Figures, Informed, Load, Runner
-from .servers import BenchmarkError, Client, Server
+from .servers import FILL_BATCH, BenchmarkError, Client, Server, encode
 
 VALUE_BYTES = 64
 MB = 1 << 20
@@ -53,10 +55,25 @@ def write_and_kill(server: Server, keys: int, runner: Runner) -> int:
 
 
 def store(server: Server, keys: int) -> None:
-    """Fill an empty server, and let it finish what it puts off."""
+    """Fill an empty server, and let it finish what it puts off.
+
+    Keys are named as redis-benchmark names them; values can hardly be compressed.
+    """
+    chance = random.Random(keys)
     with Client(server.port) as client:
-        client.fill(keys, VALUE_BYTES)
+        for start in range(0, keys, FILL_BATCH):
+            batch = range(start, min(start + FILL_BATCH, keys))
+            requests = [encode(b"SET", b"key:%012d" % n, value(chance)) for n in batch]
+            client.socket.sendall(b"".join(requests))
+            expected = b"+OK\r\n" * len(batch)
+            if client.replies.read(len(expected)) != expected:
+                raise BenchmarkError("SET was refused while the keys were stored")
     server.settle()
+
+
+def value(chance: random.Random) -> bytes:
+    """A value's bytes, as text."""
+    return base64.b64encode(chance.randbytes(VALUE_BYTES * 3 // 4))
 
 
 def log_bytes(server: Informed) -> int:

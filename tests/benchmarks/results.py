@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -75,6 +75,16 @@ METRICS = {
         Metric("group_mb", "group MB", 0, ratio=False),
         Metric("file_mb", "files MB", 0, ratio=False),
     ),
+    "durable": THROUGHPUT,
+    "snapshot": (
+        Metric("probe_max_ms", "longest ms", 2),
+        Metric("probe_p999_ms", "p99.9 ms", 2),
+        Metric("calm_max_ms", "longest before ms", 2, ratio=False),
+        Metric("save_ms", "snapshot ms", 0),
+        Metric("extra_mb", "extra memory MB", 1, ratio=False),
+        Metric("extra_share", "% of the data", 1, ratio=False),
+        Metric("file_mb", "file MB", 1),
+    ),
     "restart": (
         Metric("start_ms", "first reply ms", 0, short="first reply"),
         Metric("start_cpu_ms", "CPU ms until then", 0),
@@ -88,6 +98,10 @@ METRICS = {
         Metric("idle_cpu_ms", "CPU ms per s", 2, ratio=False),
     ),
 }
+
+
+#: How a baseline's name ends for servers whose names end otherwise.
+_LIKE = {"native": "rdb", "lmdb": "everysec"}
 
 
 @dataclass(frozen=True)
@@ -138,41 +152,57 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 def table(part: str, measurements: Sequence[Measurement], baseline: str) -> Table:
     """A row for each load and server of a part: medians, then ratios to the baseline.
 
-    What a server has no figure for stays empty; without a baseline there are no ratios.
+    What a server has no figure for stays empty; without a baseline there are no ratios. The last
+    column of part durable has ratios to the same server without an append-only file.
     """
     metrics = METRICS[part]
     rated = [metric for metric in metrics if metric.ratio and baseline]
     header = ["load", "server", *(metric.heading for metric in metrics)]
     header += [f"x {metric.short or metric.heading.split()[0]}" for metric in rated]
+    header += ["x own without"] if part == "durable" else []
     grouped: dict[str, dict[str, list[Measurement]]] = {}
     for one in measurements:
         if one.part == part:
             grouped.setdefault(one.load, {}).setdefault(one.server, []).append(one)
     rows = []
     for load, servers in grouped.items():
-        reference = find_baseline(list(servers), baseline)
         for number, (server, runs) in enumerate(servers.items()):
             row = ["" if number else load, server]
             for metric in metrics:
                 found = _values(runs, metric).values()
                 row.append(f"{median(found):,.{metric.digits}f}" if found else "")
-            for metric in rated:
-                base = _values(servers.get(reference or "", []), metric)
-                compared = None if server == reference else ratio(_values(runs, metric), base)
-                row.append(str(compared or ""))
+            reference = find_baseline(list(servers), baseline, server)
+            row += [_compared(servers, server, reference, metric) for metric in rated]
+            if part == "durable":
+                row.append(_compared(servers, server, server.rpartition("-")[0], metrics[0]))
             rows.append(row)
     return Table(header, rows)
+
+
+def _compared(
+    servers: Mapping[str, Sequence[Measurement]], server: str, reference: str | None, metric: Metric
+) -> str:
+    """The ratios of a server to another; empty where there are none."""
+    if reference is None or server == reference:
+        return ""
+    base = _values(servers.get(reference, []), metric)
+    return str(ratio(_values(servers[server], metric), base) or "")
 
 
 def _values(runs: Sequence[Measurement], metric: Metric) -> dict[int, float]:
     return {run.round: run.figures[metric.name] for run in runs if metric.name in run.figures}
 
 
-def find_baseline(servers: Sequence[str], baseline: str) -> str | None:
+def find_baseline(servers: Sequence[str], baseline: str, server: str = "") -> str | None:
     """The one of the servers that ratios refer to, by its name or how that begins.
 
-    ``redis-server`` stands for ``redis-server-always`` where there is nothing closer.
+    ``redis-server`` stands for ``redis-server-always`` where ``server`` ends in the same way (all
+    snapshots are compared with ``rdb``), or where there is nothing closer.
     """
+    ending = server.rpartition("-")[2]
+    same = f"{baseline}-{_LIKE.get(ending, ending)}"
+    if same in servers:
+        return same
     if baseline in servers:
         return baseline
     return next((name for name in servers if name.startswith(f"{baseline}-")), None)

@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +20,12 @@ from tests.benchmarks.plans import GROUPS, plan
 from tests.benchmarks.restart import wait_for_full_log
 from tests.benchmarks.results import METRICS, Measurement, find_baseline, table
 from tests.benchmarks.servers import BenchmarkError, Client, Server, ServerSpec, free_port
+from tests.benchmarks.snapshot import children, file_bytes, private, resident
 from tests.benchmarks.traffic import Traffic, drive, latencies, zipf_weights
 
 MB = 1 << 20
+#: How names of servers end, ours and the one of redis-server beside it.
+KEPT = {"native": "rdb", "rdb": "rdb", "everysec": "everysec", "lmdb": "everysec"}
 
 
 class FakeServer:
@@ -286,3 +290,40 @@ def test_memory_that_cannot_be_limited(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr("tests.benchmarks.limits.find_hierarchy", lambda *_: nowhere)
     with pytest.raises(BenchmarkError, match=r"memory cannot be limited here: .*none.*root"):
         MemoryGroup(MB)
+
+
+def test_a_server_is_compared_with_the_one_that_keeps_data_in_the_same_way() -> None:
+    servers = ["redis-server-rdb", "redis-server-everysec", "compiled-native", "compiled-everysec"]
+    found = [find_baseline(servers, "redis-server", f"compiled-{name}") for name in KEPT]
+    assert found == [f"redis-server-{name}" for name in KEPT.values()]
+    assert find_baseline(["redis-server", *servers], "redis-server", "compiled") == "redis-server"
+    assert find_baseline(servers, "redis-server", "compiled") == "redis-server-rdb"
+    assert find_baseline(servers, "valkey-server", "compiled-rdb") is None
+
+
+def test_what_an_append_only_file_costs() -> None:
+    rates = {"compiled": 100.0, "compiled-always": 50.0, "redis-server-always": 25.0}
+    measurements = [Measurement("durable", "x", name, 1, {"rps": rates[name]}) for name in rates]
+    shown = table("durable", measurements, "redis-server")
+    column = {heading: n for n, heading in enumerate(shown.header)}
+    assert [row[column["x own without"]] for row in shown.rows] == ["", "0.50", ""]
+    assert [row[column["x requests/s"]] for row in shown.rows] == ["4.00", "2.00", ""]
+
+
+def test_private_memory_of_processes() -> None:
+    assert resident(os.getpid()) > MB
+    assert private(os.getpid()) > MB
+    assert private(2**22 + 1) == 0
+    with subprocess.Popen(["sleep", "10"]) as child:
+        assert child.pid in children(os.getpid())
+        child.kill()
+    assert children(2**22 + 1) == []
+
+
+def test_the_newest_snapshot_counts(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="has left no file"):
+        file_bytes(tmp_path)
+    for number, name in enumerate(("dump.rdb", "dump-1.hcs", "other.txt"), 1):
+        (tmp_path / name).write_bytes(bytes(number))
+        os.utime(tmp_path / name, (number, number))
+    assert file_bytes(tmp_path) == 2
