@@ -225,7 +225,10 @@ class Database:
         raise NotImplementedError
 
     def walk(self) -> "KeyWalk":
-        """Begin to hand out all keys that are there now, while they change. One at a time."""
+        """Begin to hand out all keys that are there now, while they change. One at a time.
+
+        Not asked for amid a unit, nor where the backend has snapshots: those are walked.
+        """
         return KeyWalk(self)
 
     def clear(self) -> None:
@@ -275,7 +278,7 @@ class KeyWalk:
         self._passed: set[bytes] = set()
 
     def next(self, count: int) -> list[bytes]:
-        """About ``count`` more keys, at least one; none at the end."""
+        """About ``count`` more keys, each to be read before anything changes; none at the end."""
         passed = self._passed
         found: list[bytes] = []
         while not found and not self._ended:

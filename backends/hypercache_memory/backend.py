@@ -21,6 +21,7 @@ from hypercache.backend import (
     EncodingLimits,
     Entry,
     HashValue,
+    KeyWalk,
     Value,
 )
 from hypercache_memory.deadlines import DeadlineLookup, Deadlines, NotedDeadlines
@@ -32,6 +33,7 @@ from hypercache_memory.sizes import (
     SLOT_BYTES,
     bytes_block,
 )
+from hypercache_memory.walk import PoolWalk
 
 
 class _EntryDeadlines(DeadlineLookup):
@@ -55,6 +57,8 @@ class MemoryDatabase(Database):
         self._used: i64 = 0
         self._graveyard = graveyard
         self._limits = limits
+        # The last walk; once closed it costs nothing and keeps nothing.
+        self._walk: PoolWalk | None = None
 
     def find(self, key: bytes) -> Entry | None:
         return self._entries.get(key)
@@ -122,10 +126,13 @@ class MemoryDatabase(Database):
             self._used -= DEADLINE_BYTES
         if self._fields.noted:
             self._fields.forget(key)
+        hole = entry.slot
+        if self._walk is not None and hole < self._walk.todo:
+            hole = self._walk.fill(hole)
         last = self._pool.pop()
-        if entry.slot != len(self._pool):
-            self._pool[entry.slot] = last
-            self._entries[last].slot = entry.slot
+        if hole != len(self._pool):
+            self._pool[hole] = last
+            self._entries[last].slot = hole
         del self._entries[key]
         self._used -= bytes_block(len(key)) + ENTRY_BYTES
 
@@ -165,6 +172,7 @@ class MemoryDatabase(Database):
         self._lookup, twin._lookup = twin._lookup, self._lookup
         self._fields, twin._fields = twin._fields, self._fields
         self._used, twin._used = twin._used, self._used
+        self._walk, twin._walk = twin._walk, self._walk
 
     def expire_fields(self, key: bytes, deadline: i64) -> None:
         if deadline == NO_EXPIRE:
@@ -207,8 +215,17 @@ class MemoryDatabase(Database):
     def keys(self) -> Iterator[bytes]:
         return iter(self._entries)
 
+    def walk(self) -> KeyWalk:
+        if self._walk is not None and self._walk.is_open:
+            raise ValueError("another walk is under way")
+        self._walk = PoolWalk(self, self._entries, self._pool, self._graveyard)
+        return self._walk
+
     def clear(self) -> None:
-        if self._entries:
+        if self._walk is not None and self._walk.is_open:
+            self._walk.own()
+            self._walk = None
+        elif self._entries:
             self._graveyard.append(self._entries)
         self._entries = {}
         self._lookup = _EntryDeadlines(self._entries)
