@@ -34,6 +34,8 @@ class Counters:
         self.denied_commands: i64 = 0
         self.denied_keys: i64 = 0
         self.denied_channels: i64 = 0
+        # Snapshots that were begun, whatever became of them.
+        self.snapshots: i64 = 0
         self.cycles: i64 = 0
         self.longest_cycle: i64 = 0
         self.busiest_cycle: i64 = 0

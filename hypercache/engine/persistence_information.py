@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 # Nothing is forked, and without plugins nothing is written.
 _NOTHING: Final = (
     "async_loading current_cow_peak current_cow_size current_cow_size_age "
-    "current_save_keys_processed current_save_keys_total rdb_bgsave_in_progress rdb_saves "
+    "rdb_bgsave_in_progress "
     "rdb_last_cow_size aof_enabled "
     "aof_rewrite_in_progress aof_rewrite_scheduled aof_rewrites "
     "aof_rewrites_consecutive_failures aof_last_cow_size module_fork_in_progress "
@@ -26,11 +26,14 @@ def persistence(engine: "Engine") -> dict[str, object]:
     fields: dict[str, object] = {
         "loading": int(loading),
         "current_fork_perc": "0.00",
+        "current_save_keys_processed": 0,
+        "current_save_keys_total": 0,
         "rdb_changes_since_last_save": engine.changes.dirty,
         "rdb_last_save_time": engine.started // 1_000_000,
         "rdb_last_bgsave_status": "ok",
         "rdb_last_bgsave_time_sec": -1,
         "rdb_current_bgsave_time_sec": -1,
+        "rdb_saves": engine.counters.snapshots,
         "rdb_last_load_keys_expired": recovery.keys_expired,
         "rdb_last_load_keys_loaded": recovery.keys_loaded,
         "aof_last_rewrite_time_sec": -1,
@@ -39,6 +42,12 @@ def persistence(engine: "Engine") -> dict[str, object]:
         "aof_last_write_status": "ok",
     }
     fields.update(dict.fromkeys(_NOTHING.split(), 0))
+    capture = engine.capture
+    if capture is not None:
+        done, total = int(capture.keys_done), int(capture.keys_total)
+        fields["current_fork_perc"] = f"{100 * done / max(total, 1):.2f}"
+        fields["current_save_keys_processed"] = done
+        fields["current_save_keys_total"] = total
     if loading:
         fields.update(_progress(engine))
     fields["recovery_source"] = recovery.source or "none"

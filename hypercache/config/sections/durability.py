@@ -14,6 +14,7 @@ from hypercache.config.schema import choice, integer, memory, setting, text, yes
 
 AppendFsync: TypeAlias = Literal["everysec", "always", "no"]
 SanitizePayload: TypeAlias = Literal["no", "yes", "clients"]
+SnapshotFormat: TypeAlias = Literal["native", "rdb"]
 DisklessLoad: TypeAlias = Literal["disabled", "on-empty-db", "swapdb"]
 EndpointType: TypeAlias = Literal["ip", "hostname", "unknown-endpoint"]
 
@@ -59,15 +60,22 @@ class PersistenceSettings:
         Save(),
         (SavePoint(3600, 1), SavePoint(300, 100), SavePoint(60, 10000)),
         "When a snapshot is due: after seconds, if there were that many changes.",
-        effect="later",
+    )
+    snapshot_format: SnapshotFormat = choice(
+        SnapshotFormat,
+        "native",
+        "What snapshots are written as: files of our own, several of them, or dbfilename.",
+        ours=True,
+    )
+    snapshot_keep: int = integer(
+        2, 1, INT_MAX, "Native snapshots that are kept, the newest ones.", ours=True
     )
     dbfilename: str = text(
         "dump.rdb",
-        "File name of the snapshot.",
+        "File name of RDB snapshots; native ones begin with it.",
         allowed="a file name without a folder",
         check=_check_dbfilename,
         protected=True,
-        effect="later",
     )
     rdbcompression: bool = yes_no(True, "Compress strings in RDB files and DUMP payloads.")
     rdbchecksum: bool = yes_no(
@@ -81,14 +89,12 @@ class PersistenceSettings:
         ours=True,
     )
     rdb_save_incremental_fsync: bool = yes_no(
-        True, "Sync a snapshot while it is written.", effect="later"
+        True, "Sync a snapshot while it is written: here that is always done.", effect="ignored"
     )
     rdb_del_sync_files: bool = yes_no(
         False, "Remove snapshots made only for replicas.", effect="later"
     )
-    stop_writes_on_bgsave_error: bool = yes_no(
-        True, "Refuse writes while snapshots fail.", effect="later"
-    )
+    stop_writes_on_bgsave_error: bool = yes_no(True, "Refuse writes while snapshots fail.")
     sanitize_dump_payload: SanitizePayload = choice(
         SanitizePayload,
         "no",
