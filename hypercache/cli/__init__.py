@@ -11,12 +11,17 @@ from hypercache.cli.serving import serve
 from hypercache.cli.stores import check, compact, copy
 from hypercache.cli.usage import UsageError
 from hypercache.extensions import ExtensionError
+from hypercache.persistence.errors import LoadError, SaveError
 
 USAGE: Final = """\
 usage: hypercache serve [CONFIG] [--port N] [--bind ADDR] [--dir DIR] [--set name=value ...]
        hypercache backends [NAME]            what is installed, with its settings
        hypercache plugins [NAME]
        hypercache check BACKEND PATH         look for what is inconsistent in a store
+       hypercache check aof|snapshot|rdb PATH [--fix]
+                                             look for damage in files of data, and repair them
+       hypercache convert SOURCE TARGET [--to native|rdb|aof] [--rdb-version 10|11]
+                                             write data to a file of another format
        hypercache compact BACKEND PATH       give back the room that a store does not need
        hypercache copy BACKEND PATH TARGET   copy a store, also one that a server is using
        hypercache version
@@ -25,6 +30,13 @@ usage: hypercache serve [CONFIG] [--port N] [--bind ADDR] [--dir DIR] [--set nam
 CONFIG is a YAML file of ours or a redis.conf. Every directive is accepted as --name value too.
 """
 
+
+def _convert(words: Sequence[str]) -> int:
+    from hypercache.cli.convert import convert  # brings the whole server with it
+
+    return convert(words)
+
+
 _ACTIONS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "serve": serve,
     "backends": list_backends,
@@ -32,6 +44,7 @@ _ACTIONS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "check": check,
     "compact": compact,
     "copy": copy,
+    "convert": _convert,
 }
 
 
@@ -59,7 +72,7 @@ def run(action: str, words: Sequence[str]) -> int:
     except UsageError as error:
         print(f"hypercache: {error}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
-    except (BackendError, ExtensionError) as error:
+    except (BackendError, ExtensionError, LoadError, SaveError) as error:
         print(f"hypercache {action}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

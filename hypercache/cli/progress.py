@@ -1,8 +1,10 @@
 """How far a piece of work has come, on standard error."""
 
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TextIO
 
 #: Seconds between two updates: of a line on a terminal, and between lines elsewhere.
@@ -53,6 +55,16 @@ class ProgressBar:
             self._stream.write("\n")
             self._stream.flush()
         self._drawn = False
+
+
+@contextmanager
+def shown_progress() -> Iterator[ProgressBar]:
+    """A bar on standard error for the length of a piece of work."""
+    progress = ProgressBar(sys.stderr)
+    try:
+        yield progress
+    finally:
+        progress.finish()
 
 
 def _written(what: str, done: int, total: int) -> str:

@@ -1,19 +1,29 @@
-"""``hypercache check``, ``compact`` and ``copy``: a backend's tools on a store of its own."""
+"""``hypercache check``, ``compact`` and ``copy``: a backend's tools on a store of its own.
 
-import sys
+``check`` takes the names of file formats, too: see `hypercache.cli.files`.
+"""
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from hypercache.backend_tools import BackendTools
-from hypercache.cli.progress import ProgressBar
-from hypercache.cli.usage import positional
+from hypercache.cli.progress import ProgressBar, shown_progress
+from hypercache.cli.usage import UsageError, flag, positional
 from hypercache.extensions import BACKENDS, ExtensionError, tools_offered
 
 
 def check(words: Sequence[str]) -> int:
-    """Print what is inconsistent in a store; the exit status."""
+    """Print what is inconsistent in a store, or damaged in a file; the exit status."""
+    words, fix = flag(words, "--fix")
     name, path = positional(words, 2, 2)
+    # Not at the top: the formats bring much of the server with them.
+    from hypercache.cli import files
+
+    if (tools_of_files := files.find(name)) is not None:
+        return files.check_file(tools_of_files, Path(path), fix)
+    if fix:
+        raise UsageError(f"{name!r} has no --fix: it is for files of data")
     with _work("check", name) as (tools, progress):
         problems = tools.check(Path(path), progress)
     for problem in problems:
@@ -48,8 +58,5 @@ def _work(action: str, name: str) -> Iterator[tuple[BackendTools, ProgressBar]]:
     if backend.tools is None or action not in offered:
         known = ", ".join(offered) or "none of these commands"
         raise ExtensionError(f"backend {name!r} has no command {action!r} (it has: {known}).")
-    progress = ProgressBar(sys.stderr)
-    try:
+    with shown_progress() as progress:
         yield backend.tools(), progress
-    finally:
-        progress.finish()

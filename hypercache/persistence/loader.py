@@ -42,6 +42,7 @@ class Loader:
 
     def begin(self) -> None:
         """Load from now on."""
+        self.engine.background.keep_time()
         self._now = self.engine.clock.microseconds() // 1000
         self.engine.changes.repeated_at = self._now
 
