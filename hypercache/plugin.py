@@ -166,6 +166,10 @@ class PluginHost(Protocol):
     def remove_gate(self, gate: ReplyGate) -> None:
         """Lift a gate: replies that it alone has held leave."""
 
+    @property
+    def waiting(self) -> int:
+        """How many clients have replies that gates hold back."""
+
     def drop_held(self, gate: ReplyGate) -> None:
         """Close the connections of clients whose replies a gate holds back, without a word.
 

@@ -76,6 +76,10 @@ class Host:
         self._gates.remove(gate)
         self._engine.delivery.remove_gate(gate)
 
+    @property
+    def waiting(self) -> int:
+        return len(self._engine.delivery.gated)
+
     def drop_held(self, gate: ReplyGate) -> None:
         self._engine.delivery.drop_held(gate.passed())
 
