@@ -19,14 +19,14 @@ from hypercache.commands.debug_internals import (
     show_value_table,
     tune_reply_buffer,
 )
-from hypercache.commands.dump import reload
+from hypercache.commands.debug_reload import reload_all
 from hypercache.commands.objects import encoding_of
 from hypercache.config.text import parse_memory
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.session import Session
 from hypercache.keyspace import numbers
-from hypercache.keyspace.changes import RESTORE, SET
+from hypercache.keyspace.changes import SET
 from hypercache.keyspace.digest import NOTHING, digest_database, digest_value
 from hypercache.keyspace.glob import matches
 from hypercache.reply import OK, Attributed, ErrorReply, Members, Push, Reply, Verbatim, printable
@@ -36,9 +36,6 @@ _NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 _WRONG_TYPE_NAME: Final = (
     "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|"
     "null|array|set|map|attrib|push|verbatim|true|false"
-)
-_RELOAD_OPTIONS: Final = (
-    "ERR DEBUG RELOAD only supports the MERGE option: there is no file to save to or load from"
 )
 _WRONG_THRESHOLD: Final = "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
 # 4 GB less 1 MB; more characters than these say more.
@@ -198,20 +195,6 @@ def check(context: Context, args: list[bytes]) -> Reply:
     return problems
 
 
-def reload_all(context: Context, args: list[bytes]) -> Reply:
-    """Every value goes through its serialized form; nothing is read from or written to a disk."""
-    for word in args:
-        if word.lower() != b"merge":
-            raise ErrorReply(_RELOAD_OPTIONS)
-    for db in context.engine.keyspaces:
-        for key in list(db.store.keys()):
-            reload(db, key, RESTORE)
-            context.engine.settlement.settle_edits()
-    # Nothing has changed for those who repeat what we do.
-    context.db.changes.rewritten = True
-    return OK
-
-
 def show_protocol(context: Context, args: list[bytes]) -> Reply:
     """A value of every type that a reply can have."""
     name = args[0].lower()
@@ -313,7 +296,11 @@ _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
         "Accepted for the sake of tests; elements of lists are all kept in one way.",
     ),
     b"reload": Subcommand(
-        reload_all, 0, 1, "RELOAD [MERGE]", "Serialize every value and read it back."
+        reload_all,
+        0,
+        1 << 30,
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "Write an RDB file, remove all keys, and load it.",
     ),
     b"replybuffer": Subcommand(
         tune_reply_buffer,

@@ -7,7 +7,7 @@ from hypercache.backend import NO_EXPIRE, Entry
 from hypercache.commands.arguments import SYNTAX_ERROR, format_integer, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
-from hypercache.keyspace.changes import RESTORE, Event
+from hypercache.keyspace.changes import RESTORE
 from hypercache.keyspace.keyspace import Keyspace
 from hypercache.rdb.content import store
 from hypercache.rdb.dump import dump
@@ -136,16 +136,3 @@ def set_access(db: Keyspace, entry: Entry, options: _Options) -> None:
             entry.access = changes.frequency.access(options.frequency)
     elif options.idle >= 0:
         entry.access -= min(options.idle, 1 << 30)
-
-
-def reload(db: Keyspace, key: bytes, event: Event) -> None:
-    """Write a value as bytes and read it back in its own place, as a restart would."""
-    entry = db.store.find(key)
-    if entry is not None:
-        deadline, access = entry.expire, entry.access
-        store(db, key, restore(dump(entry)), event)
-        renewed = db.store.find(key)
-        if renewed is not None:
-            renewed.access = access
-        if deadline != NO_EXPIRE:
-            db.store.expire(key, deadline)
