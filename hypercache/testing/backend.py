@@ -25,6 +25,7 @@ from hypercache.testing.checks import (
     snapshots,
     stores,
     streams,
+    walks,
     zsets,
 )
 from hypercache.testing.checks.rules import EXAMPLES, Check
@@ -45,6 +46,7 @@ def backend_checks() -> list[Check]:
         *stores.CHECKS,
         *accounts.CHECKS,
         *snapshots.CHECKS,
+        *walks.CHECKS,
         *safety.CHECKS,
         *faults.CHECKS,
         *programs.CHECKS,

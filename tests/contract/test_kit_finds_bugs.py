@@ -13,12 +13,14 @@ from tests.contract.broken import BROKEN, Broken, CutsWhatMovesFar, DueComesTwic
 from tests.contract.broken_faults import BROKEN_FAULTS, SyncWaitsForTheStore
 from tests.contract.broken_hashes import BROKEN_HASHES
 from tests.contract.broken_stores import BROKEN_STORES
+from tests.contract.broken_walks import BROKEN_WALKS
 from tests.contract.tiny import TinyBackend
 
 CHECKS = {check.name: check for check in backend_checks()}
 BUGS = [(name, broken, "") for name, broken in BROKEN + BROKEN_HASHES] + [
     *BROKEN_STORES,
     *BROKEN_FAULTS,
+    *BROKEN_WALKS,
 ]
 
 
