@@ -42,7 +42,8 @@ class ServerFailed(Exception):
 class ServerProcess:
     """One server process: started by `start` or ``with``, ended by `stop` or `kill`.
 
-    ``settings`` are configuration settings by name, ``config`` is a configuration file,
+    ``settings`` are configuration settings by name, ``config`` is a configuration file; where
+    neither says when to ``save`` there are no snapshots but those that are asked for.
     ``arguments`` are added to the command line as they are. ``port`` is chosen when None;
     0 means no TCP at all (give the setting ``unixsocket``). ``directory`` is the server's
     working folder and stays; without one it gets a temporary folder that is removed.
@@ -92,7 +93,8 @@ class ServerProcess:
         if self.config is not None:
             line.append(str(self.config))
         line += ["--port", str(self.port), "--bind", self.host, "--dir", str(self.directory)]
-        for name, value in self.settings.items():
+        defaults = {} if self.config is not None else {"save": ""}
+        for name, value in (defaults | self.settings).items():
             line += ["--set", f"{name}={value}"]
         return line + self.arguments
 
