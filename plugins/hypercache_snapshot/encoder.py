@@ -48,10 +48,12 @@ class NativeEncoder(Encoder):
         self._tables: dict[int, list[object]] = {}
         self._more: list[object] = []
         self._size: i64 = 0
-        # Those of strings without and with a deadline in the database of the last string.
+        # Those of strings without and with a deadline in the database of the last one, and how
+        # many were put there that ``keys`` does not count yet.
         self._database = -1
         self._strings: list[object] = []
         self._volatile: list[object] = []
+        self._counted: i64 = 0
         self._access = False
         # What is to be taken, and of which kind what was taken is: `finish` looks there.
         self._out: list[bytes] = []
@@ -89,6 +91,7 @@ class NativeEncoder(Encoder):
         size: i64 = len(key) + len(value)
         if size >= TEXT_BYTES or self._access:
             self._string(database, key, self.text(value), entry)
+            self._count(database)
         else:
             if database != self._database:
                 self._enter(database)
@@ -101,7 +104,7 @@ class NativeEncoder(Encoder):
                 rows.append(key)
                 rows.append(value)
                 rows.append(entry.expire)
-        self._count(database)
+            self._counted += 1
         self._grow(size + _OVERHEAD)
 
     def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
@@ -234,13 +237,21 @@ class NativeEncoder(Encoder):
             return max(self._origin.access - entry.access, 0)
         return entry.access
 
-    def _count(self, database: int) -> None:
-        self.keys[database] = self.keys.get(database, 0) + 1
+    def _count(self, database: int, count: i64 = 1) -> None:
+        self.keys[database] = self.keys.get(database, 0) + count
 
     def _enter(self, database: int) -> None:
+        self._leave()
         self._database = database
         self._strings = self._table(database, STRING, 0)
         self._volatile = self._table(database, STRING, DEADLINE)
+
+    def _leave(self) -> None:
+        """Count the strings that were gathered without looking at their database."""
+        if self._counted:
+            self._count(self._database, self._counted)
+        self._counted = 0
+        self._database = -1
 
     def _table(self, database: int, kind: int, layout: int) -> list[object]:
         code = database << 8 | kind << 4 | layout
@@ -257,6 +268,7 @@ class NativeEncoder(Encoder):
 
     def _flush(self) -> None:
         """Close the frame."""
+        self._leave()
         tables: list[object] = []
         for code, rows in self._tables.items():
             if rows:
@@ -268,7 +280,6 @@ class NativeEncoder(Encoder):
         self._tables = {}
         self._more = []
         self._size = 0
-        self._database = -1
 
     def _emit(self, kind: int, item: object) -> None:
         encoded = cbor2.dumps(item)
