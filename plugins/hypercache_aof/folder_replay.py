@@ -46,7 +46,8 @@ class FolderReplay:
     ``loaded`` of ``total`` bytes are read, ``parts`` are done. When `step` has answered False,
     ``offset`` is the journal's behind everything, and ``tear`` tells what the last file's end
     is short of, None if nothing. Under a manifest of ours (``strict``) each file but the last
-    has an end line. Raises `LoadError`; ``failed`` is then the file that is damaged.
+    has an end line. Raises `LoadError`. Then, and with a tear, ``failed`` is the file that is
+    damaged, and everything in it before ``whole`` can be used; ``in_rdb``: it is its RDB.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class FolderReplay:
         self.failed: Path | None = None
         self.whole = 0
         self.commands = 0
-        self.total = sum(self._size(path) for path in paths)
+        self.in_rdb = False
+        self.total = sum(path.stat().st_size for path in paths if path.is_file())
         self._clock = Clock()
         self._done = 0
         self._now: FileReplay | None = None
@@ -96,15 +98,11 @@ class FolderReplay:
             self._now.close()
             self._now = None
 
-    def _size(self, path: Path) -> int:
-        try:
-            return path.stat().st_size
-        except OSError as error:
-            raise self._fail(path, f"{path} cannot be read: {error.strerror}") from error
-
     def _fail(self, path: Path, text: str) -> LoadError:
         self.failed = path
-        self.whole = 0 if self._now is None else int(self._now.whole)
+        if self._now is not None:
+            self.whole = int(self._now.whole)
+            self.in_rdb = self._now.in_rdb
         return LoadError(text)
 
     def _finish(self, path: Path, replay: FileReplay) -> None:
@@ -112,6 +110,8 @@ class FolderReplay:
         last = len(self.parts) == len(self.paths) - 1
         if replay.torn and last:
             self.tear = Tear(path, replay)
+            self.failed = path
+            self.whole = self.tear.offset
         elif replay.torn:
             raise LoadError(
                 f"{path}: damaged at offset {replay.whole}: it ends amid what begins there, and"

@@ -23,7 +23,7 @@ INCREMENT: Final = "i"
 
 _MARK: Final = b"#HC:"
 _LONGEST_LINE: Final = 1024
-_PLAIN: Final = re.compile(r"[!#-\[\]-~]+")  # no blanks, quotes, backslashes: as Redis has it
+_PLAIN: Final = re.compile(r"[!#-&(-\[\]-~]+")  # no blanks, quotes, backslashes
 _PREFIX: Final = "temp-"
 
 

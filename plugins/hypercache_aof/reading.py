@@ -121,7 +121,7 @@ class AofReader:
             data = os.read(self._descriptor, int(min(_CHUNK, self._end - begin)))
             if not data:
                 break
-            found += _count_commands(data)
+            found += count_commands(data)
             begin += len(data)
         return found
 
@@ -382,7 +382,7 @@ class AofReader:
         self.ended = True
 
 
-def _count_commands(data: bytes) -> int:
+def count_commands(data: bytes) -> int:
     """How many commands begin in these bytes, without those that only go round others."""
     names = _BEGUN.findall(data)
     return len([name for name in names if name.upper() not in _AROUND])

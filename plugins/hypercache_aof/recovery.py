@@ -17,9 +17,9 @@ from hypercache.persistence.errors import LoadError
 from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.loader import Loader
 from hypercache.plugin import PluginHost, PluginLog
-from hypercache_aof.annotations import end_line
-from hypercache_aof.folder_replay import FolderReplay, Part, Tear, replay_folder
+from hypercache_aof.folder_replay import FolderReplay, Tear, replay_folder
 from hypercache_aof.manifest import BASE, AofFolder, Manifest, ManifestFile
+from hypercache_aof.mending import cut, end
 from hypercache_aof.reading import AofReader
 
 # Microseconds that are loaded between two looks at the clients.
@@ -83,7 +83,7 @@ async def _load(
     """Load everything; the loader has ended then."""
     recovery = host.recovery
     path = str(folder.path)
-    replay = _open(folder, manifest, loader, host.settings.rdbchecksum)
+    replay = replay_folder(folder, manifest, loader, host.settings.rdbchecksum)
     host.log.info("aof_loading", path=path, files=len(replay.paths), bytes=replay.total)
     recovery.begin("aof", path, replay.total)
     loader.begin()
@@ -96,7 +96,7 @@ async def _load(
         raise LoadError(f"{error}; {repair_command(folder.path)}") from error
     finally:
         replay.close()
-    check_tear(replay.tear, folder, host.settings.aof_load_truncated)
+    check_tear(replay.tear, folder.path, host.settings.aof_load_truncated)
     recovery.advance(replay.total)
     loader.end()
     recovery.end()
@@ -121,11 +121,11 @@ def load_now(folder: AofFolder, loader: Loader, *, checksum: bool) -> None:
         manifest = folder.read()
     loader.begin()
     loader.clear()
-    replay = _open(folder, manifest, loader, checksum)
+    replay = replay_folder(folder, manifest, loader, checksum)
     try:
         while replay.step(_STEP):
             loader.pause()
-        check_tear(replay.tear, folder, allowed=False)
+        check_tear(replay.tear, folder.path, allowed=False)
     except LoadError:
         loader.clear()
         raise
@@ -134,21 +134,14 @@ def load_now(folder: AofFolder, loader: Loader, *, checksum: bool) -> None:
         loader.pause()
 
 
-def check_tear(tear: Tear | None, folder: AofFolder, allowed: bool) -> None:
+def check_tear(tear: Tear | None, path: Path, allowed: bool) -> None:
     """Refuse a torn end where it must not be; raises `LoadError`."""
     if tear is not None and not allowed:
         raise LoadError(
             f"{tear.path}: ends amid what begins at offset {tear.offset}: {tear.size} bytes are"
             f" not whole, and 'aof-load-truncated' does not let them be cut off;"
-            f" {repair_command(folder.path)}"
+            f" {repair_command(path)}"
         )
-
-
-def _open(folder: AofFolder, manifest: Manifest, loader: Loader, checksum: bool) -> FolderReplay:
-    try:
-        return replay_folder(folder, manifest, loader, checksum)
-    except LoadError as error:
-        raise LoadError(f"{error}; {folder.manifest_path} names it") from error
 
 
 # The disk: blocking, in a thread ----------------------------------------------------------------
@@ -189,7 +182,7 @@ def _settle(folder: AofFolder, replay: FolderReplay, log: PluginLog) -> None:
     with _told():
         tear = replay.tear
         if tear is not None:
-            _cut(folder.file_system, tear)
+            cut(folder.file_system, tear.path, tear.offset)
             replay.parts[-1].size = tear.offset
             log.warning(
                 "aof_tail_cut",
@@ -200,29 +193,7 @@ def _settle(folder: AofFolder, replay: FolderReplay, log: PluginLog) -> None:
                 commands=tear.commands,
             )
         for part in replay.parts:
-            if part.may_end and not part.ended:
-                _end(folder.file_system, part)
-
-
-def _cut(files: FileSystem, tear: Tear) -> None:
-    descriptor = files.append(tear.path)
-    try:
-        files.truncate(descriptor, tear.offset)
-        files.sync(descriptor)
-    finally:
-        files.close(descriptor)
-
-
-def _end(files: FileSystem, part: Part) -> None:
-    descriptor = files.append(part.path)
-    line = end_line(part.offset, part.size)
-    try:
-        files.write_all(descriptor, line)
-        files.sync(descriptor)
-    finally:
-        files.close(descriptor)
-    part.size += len(line)
-    part.ended = True
+            end(folder.file_system, part)
 
 
 def _tidy(folder: AofFolder, manifest: Manifest, log: PluginLog, keep_history: bool) -> Manifest:

@@ -20,9 +20,8 @@ class FileReplay:
     """Loads a file for a loader, or, without one, only checks it.
 
     ``offset``: the journal's before the file, and then before what is read next. ``loaded``:
-    bytes that were read. ``whole``: everything before this offset is whole. ``is_rdb``: an RDB
-    stands in front, which ends at ``commands_at``. The rest as in `AofReader`. Raises
-    `LoadError`, and OSError.
+    bytes that were read. ``whole``: everything before this offset is whole. The rest as in
+    `AofReader`. Raises `LoadError`, and OSError.
     """
 
     def __init__(
@@ -35,14 +34,12 @@ class FileReplay:
         self.whole: i64 = 0
         self.commands: i64 = 0
         self.keys: i64 = 0
-        self.is_rdb = False
-        self.commands_at: i64 = 0
         self._rdb: RdbReader | None = None
         self._aof: AofReader | None = None
         with path.open("rb") as file:
-            self.is_rdb = file.read(len(MAGIC)) == MAGIC
+            is_rdb = file.read(len(MAGIC)) == MAGIC
         self.size: i64 = path.stat().st_size
-        if self.is_rdb:
+        if is_rdb:
             self._rdb = RdbReader(
                 path, loader, drop_expired=False, checksum=checksum, preamble=True
             )
@@ -53,6 +50,11 @@ class FileReplay:
     def torn(self) -> bool:
         """Whether the file ends amid what begins at ``whole``."""
         return self._aof is not None and self._aof.torn
+
+    @property
+    def in_rdb(self) -> bool:
+        """Whether the RDB in front has not ended yet."""
+        return self._rdb is not None
 
     @property
     def ended(self) -> bool:
@@ -96,7 +98,6 @@ class FileReplay:
             self.keys = rdb.keys
         self.loaded = rdb.loaded
         if not going:
-            self.commands_at = rdb.loaded
             self._aof = AofReader(self.path, self.offset, rdb.loaded)
         return going
 

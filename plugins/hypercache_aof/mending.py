@@ -1,0 +1,56 @@
+# mypyc: interpreted
+"""Changes to files that nobody writes to: cutting them, keeping what is cut, ending them."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from hypercache.persistence.file_system import FileSystem
+from hypercache_aof.annotations import end_line
+from hypercache_aof.folder_replay import Part
+
+_CHUNK: Final = 4 << 20
+
+
+def cut(files: FileSystem, path: Path, size: int) -> None:
+    """Leave a file its first ``size`` bytes; on the disk when this returns. Raises OSError."""
+    descriptor = files.append(path)
+    try:
+        files.truncate(descriptor, size)
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)
+
+
+def end(files: FileSystem, part: Part) -> None:
+    """Let a whole file say where it ends, unless it does; on the disk when this returns."""
+    if part.ended or not part.may_end:
+        return
+    line = end_line(part.offset, part.size)
+    descriptor = files.append(part.path)
+    try:
+        files.write_all(descriptor, line)
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)
+    part.size += len(line)
+    part.ended = True
+
+
+def keep(files: FileSystem, path: Path, start: int, kept: Path) -> int:
+    """Copy what a file has from ``start`` on to a new one; how many bytes that are."""
+    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    size = 0
+    try:
+        target = files.create(kept)
+        try:
+            while data := os.pread(source, _CHUNK, start + size):
+                files.write_all(target, data)
+                size += len(data)
+            files.sync(target)
+        finally:
+            files.close(target)
+    finally:
+        os.close(source)
+    files.sync_folder(kept.parent)
+    return size
