@@ -86,10 +86,10 @@ class RdbReader:
                     continue
                 self.whole = file.position()
                 going = self._read_record()
-        except RdbError as error:
-            raise self._error(str(error)) from error
+        except RdbError as damage:
+            raise self._damaged(str(damage)) from damage
         except LoadError as error:
-            raise self._error(str(error)) from error
+            raise LoadError(f"{self.path}: what is at offset {self.whole}: {error}") from error
         self.loaded = file.position()
         return going
 
@@ -97,13 +97,13 @@ class RdbReader:
         """Give the file back; to be called in the end, whatever happened."""
         self._file.close()
 
-    def _error(self, text: str) -> LoadError:
+    def _damaged(self, text: str) -> LoadError:
         repair = ""
         if not self.preamble:
             repair = f" ('hypercache check rdb {self.path} --fix' repairs what it can)"
+        at = self._file.position()
         return LoadError(
-            f"{self.path}: damaged at offset {self._file.position()}, in what begins at"
-            f" {self.whole}: {text}{repair}"
+            f"{self.path}: damaged at offset {at}, in what begins at {self.whole}: {text}{repair}"
         )
 
     def _read_head(self) -> None:
@@ -124,7 +124,7 @@ class RdbReader:
         file = self._file
         while True:
             code = file.byte()
-            if code < forms.SLOT_INFO:
+            if code <= forms.LAST:
                 self._read_key(int(code))
                 return True
             if code == forms.EXPIRE_MILLISECONDS:
@@ -158,8 +158,10 @@ class RdbReader:
             self._libraries.append(file.string())
         elif code == forms.FUNCTION_OF_CANDIDATE:
             raise RdbError("it has functions as candidates of Redis 7.0 wrote them")
-        else:
+        elif code == forms.MODULE_AUX:
             self._skip_module()
+        else:
+            raise RdbError(f"it has something of the unknown kind {code}")
         return True
 
     def _read_key(self, form: int) -> None:

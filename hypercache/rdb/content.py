@@ -1,6 +1,8 @@
 """A value between its bytes and a keyspace: read whole, checked, and only then stored."""
 
-from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STRING, ZSET
+from typing import Final
+
+from hypercache.backend import HASH, LIST, NO_EXPIRE, SET, STREAM, STRING, ZSET
 from hypercache.keyspace.changes import Event
 from hypercache.keyspace.keyspace import Keyspace
 from hypercache.keyspace.stream_positions import place_of
@@ -35,6 +37,10 @@ class StreamContent:
         self.highest = bytes(16)
 
 
+# What values of other kinds have: it is never changed.
+_NO_STREAM: Final = StreamContent()
+
+
 class Content:
     """What a value holds. Of the attributes, the one that belongs to ``kind`` counts:
 
@@ -49,7 +55,7 @@ class Content:
         self.items: list[bytes] = []
         self.scores: list[tuple[bytes, float]] = []
         self.fields: list[tuple[bytes, bytes, int]] = []
-        self.stream = StreamContent()
+        self.stream = StreamContent() if kind == STREAM else _NO_STREAM
 
 
 def store(db: Keyspace, key: bytes, content: Content, event: Event) -> None:

@@ -142,7 +142,10 @@ def _pack_zset(writer: Writer, value: ZSetValue) -> None:
 def _write_hash(writer: Writer, value: HashValue, form: int) -> None:
     if form == forms.HASH_LISTPACK:
         pack = ListpackWriter()
-        for field, text in value.items():
+        cursor, pairs = value.scan(0, value.length())
+        if cursor or len(pairs) != value.length():
+            pairs = list(value.items())
+        for field, text in pairs:
             pack.text(field)
             pack.text(text)
         writer.string(pack.finish())

@@ -23,6 +23,8 @@ STREAM_3: Final = 21
 #: A hash whose fields expire: of Redis 7.4.
 HASH_METADATA: Final = 24
 HASH_LISTPACK_EX: Final = 25
+#: No higher number is known as that of a value.
+LAST: Final = 25
 
 #: The versions that know a form: payloads carry the lowest that will do, so that older servers
 #: take what they can (10: Redis 7.0, 11: 7.2, 12: 7.4).

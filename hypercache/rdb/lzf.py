@@ -41,14 +41,17 @@ class Compressor:
         self._patient = patient
         self._table = vec[i64]([-1] * int(_SLOTS))
         self._base: i64 = 0
+        # What is being written, and behind it bytes of no meaning.
+        self._out = BytesWriter()
+        self._written: i64 = 0
 
     def compress(self, data: bytes, limit: i64) -> bytes | None:
         """The string in at most ``limit`` bytes, or None if it does not become so short."""
-        out = BytesWriter()
         table = self._table
         base = self._base
         end: i64 = len(data)
         self._base = base + end
+        self._written = 0
         at: i64 = 0
         literals: i64 = 0
         # Four bytes are read at a time.
@@ -70,9 +73,9 @@ class Compressor:
                 at += 1 + (at - literals >> _PATIENCE)
                 continue
             length = _common(data, seen, at, end)
-            _write_literals(out, data, literals, at)
-            _write_reference(out, at - seen - 1, length - 2)
-            if len(out) > limit:
+            self._write_literals(data, literals, at)
+            self._write_reference(at - seen - 1, length - 2)
+            if self._written > limit:
                 return None
             at += length
             literals = at
@@ -80,10 +83,44 @@ class Compressor:
                 # What follows often continues this match.
                 word = i64(read_i32_le(data, at - 1)) & 0xFFFFFF
                 table[(word * _MULTIPLIER >> 19) & (_SLOTS - 1)] = base + at - 1
-        if len(out) + (end - literals) >= limit:
+        if self._written + (end - literals) >= limit:
             return None
-        _write_literals(out, data, literals, end)
-        return out.getvalue() if len(out) <= limit else None
+        self._write_literals(data, literals, end)
+        if self._written > limit:
+            return None
+        self._out.truncate(self._written)
+        return self._out.getvalue()
+
+    def _write_literals(self, data: bytes, start: i64, end: i64) -> None:
+        out = self._out
+        # Each run of literals, and the reference behind them, has bytes of its own.
+        written = self._written
+        while written + (end - start) + (end - start >> 4) + _MAX_RUN > len(out):
+            out.write(_ROOM)
+        while start < end:
+            run: i64 = end - start
+            if run > _MAX_RUN:
+                run = _MAX_RUN
+            out[written] = u8(run - 1)
+            written += 1
+            for place in range(start, start + run):
+                out[written] = u8(data[place])
+                written += 1
+            start += run
+        self._written = written
+
+    def _write_reference(self, distance: i64, length: i64) -> None:
+        """Both count from one less, or two less, than they are; there is room for them."""
+        out = self._out
+        written = self._written
+        if length < 7:
+            out[written] = u8(length << 5 | distance >> 8)
+        else:
+            out[written] = u8(7 << 5 | distance >> 8)
+            written += 1
+            out[written] = u8(length - 7)
+        out[written + 1] = u8(distance & 0xFF)
+        self._written = written + 2
 
 
 def _common(data: bytes, seen: i64, at: i64, end: i64) -> i64:
@@ -99,26 +136,6 @@ def _common(data: bytes, seen: i64, at: i64, end: i64) -> i64:
     while length < highest and data[seen + length] == data[at + length]:
         length += 1
     return length
-
-
-def _write_literals(out: BytesWriter, data: bytes, start: i64, end: i64) -> None:
-    while start < end:
-        run: i64 = end - start
-        if run > _MAX_RUN:
-            run = _MAX_RUN
-        out.append(run - 1)
-        out.write(data[start : start + run])
-        start += run
-
-
-def _write_reference(out: BytesWriter, distance: i64, length: i64) -> None:
-    """Both count from one less, or two less, than they are."""
-    if length < 7:
-        out.append(length << 5 | distance >> 8)
-    else:
-        out.append(7 << 5 | distance >> 8)
-        out.append(length - 7)
-    out.append(distance & 0xFF)
 
 
 def decompress(data: bytes, size: i64) -> bytes:

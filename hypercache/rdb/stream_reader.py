@@ -50,15 +50,13 @@ def read_state(reader: Reader, stream: StreamContent, form: int, entries: i64) -
 
 
 def _id(time: int, sequence: int) -> bytes:
-    if not (0 <= time <= _WORD and 0 <= sequence <= _WORD):
-        raise RdbError("a stream has an id that is out of range")
-    return (time << 64 | sequence).to_bytes(16, "big")
+    """Both are counted modulo 2**64, as the differences to a node's first id are."""
+    return ((time & _WORD) << 64 | sequence & _WORD).to_bytes(16, "big")
 
 
 def _read_id(reader: Reader) -> bytes:
-    time = int(reader.length()) & _WORD
-    sequence = int(reader.length()) & _WORD
-    return (time << 64 | sequence).to_bytes(16, "big")
+    time = int(reader.length())
+    return _id(time, int(reader.length()))
 
 
 def read_node(reader: Reader, stream: StreamContent) -> None:
@@ -74,8 +72,8 @@ def read_node(reader: Reader, stream: StreamContent) -> None:
         raise RdbError("a node of a stream is cut")
     names = [items.text() for _ in range(width)]
     items.integer()
-    time = int(read_i64_be(master, 0)) & _WORD
-    sequence = int(read_i64_be(master, 8)) & _WORD
+    time = int(read_i64_be(master, 0))
+    sequence = int(read_i64_be(master, 8))
     seen_live: i64 = 0
     seen: i64 = 0
     while seen < live + deleted:
