@@ -27,6 +27,7 @@ ONCE: Final[dict[str, str]] = {
     "tests/differential/test_config.py": _SOURCES,
     "tests/fault/test_connections.py": _KERNEL,
     "tests/fault/test_crash.py": _STARTS_AND_ENDS,
+    "tests/fault/test_files_fail.py": _DISK,
     "tests/fault/test_killed.py": _STARTS_AND_ENDS,
     "tests/fault/test_ledger.py": _NEVER_COMPILED,
     "tests/fault/test_lmdb_full.py": _DISK,

@@ -243,7 +243,7 @@ class Rounds:
             for start in range(0, self.ballast, 1_000):
                 stop = min(start + 1_000, self.ballast)
                 client.pipeline(*(("SET", f"key:{n}", _ballast(n)) for n in range(start, stop)))
-            if self.disturb is snapshots:
+            if self.disturb is snapshots or self.promise.since is not None:
                 assert client.call("SAVE") == "OK"
 
     def _round(self) -> None:
