@@ -268,11 +268,17 @@ class Saving:
         """Steps about as long as what others did since the last one, as long as there is more."""
         capture = self.capture
         counters = capture.engine.counters
+        settings = capture.engine.configuration.settings
         step = LEAST_STEP
         more = True
         while more and writer.error is None:
+            done = int(capture.keys_done)
             more = capture.step(step)
             ended = trio.current_time()
+            if settings.rdb_key_save_delay > 0:  # for tests of what happens meanwhile
+                await trio.sleep(
+                    settings.rdb_key_save_delay * (int(capture.keys_done) - done) / 1e6
+                )
             if not more or capture.encoder.pending() >= CHUNK:
                 for chunk in capture.encoder.take():
                     writer.hand(chunk)

@@ -102,7 +102,7 @@ class PersistenceSettings:
         effect="ignored",
     )
     appendonly: bool = yes_no(
-        False, "Write every change to the append-only file.", deny_loading=True, effect="later"
+        False, "Write every change to the append-only file.", deny_loading=True
     )
     appendfilename: str = text(
         "appendonly.aof",
@@ -110,7 +110,6 @@ class PersistenceSettings:
         allowed="a file name without a folder",
         check=_check_appendfilename,
         fixed=True,
-        effect="later",
     )
     appenddirname: str = text(
         "appendonlydir",
@@ -118,39 +117,30 @@ class PersistenceSettings:
         allowed="a folder name without a path",
         check=_check_appenddirname,
         fixed=True,
-        effect="later",
     )
     appendfsync: AppendFsync = choice(
-        AppendFsync, "everysec", "When the append-only file is synced to disk.", effect="later"
+        AppendFsync, "everysec", "When the append-only file is synced to disk."
     )
     no_appendfsync_on_rewrite: bool = yes_no(
-        False, "Do not sync while the file is rewritten.", effect="later"
+        False, "Do not sync every second while the file is rewritten."
     )
     auto_aof_rewrite_percentage: int = integer(
-        100,
-        0,
-        INT_MAX,
-        "Growth in percent at which the file is rewritten; 0 is never.",
-        effect="later",
+        100, 0, INT_MAX, "Growth in percent at which the file is rewritten; 0 is never."
     )
     auto_aof_rewrite_min_size: int = memory(
-        64 * _MB, 0, LONG_MAX, "Size below which the file is never rewritten.", effect="later"
+        64 * _MB, 0, LONG_MAX, "Size below which the file is never rewritten."
     )
-    aof_load_truncated: bool = yes_no(
-        True, "Start with an append-only file whose end is torn.", effect="later"
-    )
+    aof_load_truncated: bool = yes_no(True, "Start with an append-only file whose end is torn.")
     aof_use_rdb_preamble: bool = yes_no(
-        True, "Begin a rewritten file with a snapshot.", effect="later"
+        True,
+        "Begin a rewritten file with a snapshot: here that is always done.",
+        effect="ignored",
     )
     aof_rewrite_incremental_fsync: bool = yes_no(
-        True, "Sync the file while it is rewritten.", effect="later"
+        True, "Sync the file while it is rewritten: here that is always done.", effect="ignored"
     )
-    aof_timestamp_enabled: bool = yes_no(
-        False, "Note the time between the commands of the file.", effect="later"
-    )
-    aof_disable_auto_gc: bool = yes_no(
-        False, "Keep files that a rewrite replaced.", hidden=True, effect="later"
-    )
+    aof_timestamp_enabled: bool = yes_no(False, "Note the time between the commands of the file.")
+    aof_disable_auto_gc: bool = yes_no(False, "Keep files that a rewrite replaced.", hidden=True)
     key_load_delay: int = integer(
         0,
         INT_MIN,
@@ -165,7 +155,6 @@ class PersistenceSettings:
         INT_MAX,
         "Microseconds to wait for each key saved (tests).",
         hidden=True,
-        effect="later",
     )
     loading_process_events_interval_bytes: int = integer(
         2 * _MB,
