@@ -52,7 +52,7 @@ class NativeEncoder(Encoder):
         # many were put there that ``keys`` does not count yet.
         self._database = -1
         self._strings: list[object] = []
-        self._volatile: list[object] = []
+        self._with_deadlines: list[object] = []
         self._counted: i64 = 0
         self._access = False
         # What is to be taken, and of which kind what was taken is: `finish` looks there.
@@ -100,7 +100,7 @@ class NativeEncoder(Encoder):
                 rows.append(key)
                 rows.append(value)
             else:
-                rows = self._volatile
+                rows = self._with_deadlines
                 rows.append(key)
                 rows.append(value)
                 rows.append(entry.expire)
@@ -244,7 +244,7 @@ class NativeEncoder(Encoder):
         self._leave()
         self._database = database
         self._strings = self._table(database, STRING, 0)
-        self._volatile = self._table(database, STRING, DEADLINE)
+        self._with_deadlines = self._table(database, STRING, DEADLINE)
 
     def _leave(self) -> None:
         """Count the strings that were gathered without looking at their database."""
