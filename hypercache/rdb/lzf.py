@@ -83,7 +83,7 @@ class Compressor:
                 # What follows often continues this match.
                 word = i64(read_i32_le(data, at - 1)) & 0xFFFFFF
                 table[(word * _MULTIPLIER >> 19) & (_SLOTS - 1)] = base + at - 1
-        if self._written + (end - literals) >= limit:
+        if self._written + (end - literals) > limit:
             return None
         self._write_literals(data, literals, end)
         if self._written > limit:
