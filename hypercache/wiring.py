@@ -189,6 +189,13 @@ def oom_score(server: "Server") -> None:
         raise
 
 
+def append_only(server: "Server") -> None:
+    """Who switches the append-only file on has to have the plugin that writes it."""
+    if server.settings.appendonly and "aof" not in server.settings.plugins:
+        message = "appendonly has no effect: the setting plugins does not name 'aof'."
+        server.log.warning("appendonly_without_plugin", message=message)
+
+
 def listen(server: "Server", refusal: str) -> None:
     """Where plain clients connect; refused with those words when that cannot be bound."""
     try:
@@ -214,6 +221,7 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("maxmemory-clients", "maxmemory"), client_memory),
     (("tracking-table-max-keys",), tracking),
     (("min-replicas-to-write", "min-replicas-max-lag"), replicas),
+    (("appendonly",), append_only),
     (_TLS_SETTINGS, tls),
     (_ENCODING_SETTINGS, encodings),
 )

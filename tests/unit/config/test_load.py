@@ -464,13 +464,13 @@ def test_a_mistake_in_the_environment() -> None:
 
 
 def test_settings_without_effect_are_remarked() -> None:
-    configuration = load(["--io-threads", "4", "--appendonly", "yes", "--daemonize", "no"], {})
+    configuration = load(["--io-threads", "4", "--repl-timeout", "7", "--daemonize", "no"], {})
     assert len(configuration.warnings) == 2
     assert any(
         re.match(r"command line, line 1: io-threads has no effect here", remark)
         for remark in configuration.warnings
     )
-    assert any("appendonly has no effect in this version" in w for w in configuration.warnings)
+    assert any("repl-timeout has no effect in this version" in w for w in configuration.warnings)
 
 
 def test_the_log_file_must_be_writable(tmp_path: Path) -> None:

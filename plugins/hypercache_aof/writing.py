@@ -1,0 +1,301 @@
+# mypyc: interpreted
+"""Batches on their way into the present increment, as ``appendfsync`` asks for.
+
+``always``: a thread writes and syncs, replies wait behind a gate, and all rounds that end
+meanwhile share the next sync. ``everysec`` and ``no``: each round is written as it ends, by the
+server's own thread, as Redis does; a thread syncs every second, or nobody. A write might wait
+for a sync that is under way, so what comes meanwhile is kept, for as long as a second.
+
+What cannot be written is kept, and tried again every second; until then commands that change
+data are refused. After a sync that has failed nobody knows what of the file is on the disk
+(PostgreSQL's "fsyncgate"): the writer is ``broken``, and only a new base heals it.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from hypercache.engine.units import attempt
+from hypercache.group_commit import Caller, GroupCommit
+from hypercache.keyspace.clock import Clock
+from hypercache.persistence.errors import SaveError
+from hypercache.plugin import PluginHost, ReplyGate
+from hypercache_aof.increment import Increment
+from hypercache_aof.sink import AofSink
+
+ALWAYS: Final = "always"
+EVERYSEC: Final = "everysec"
+# Seconds between two syncs, or two attempts; and for which batches are kept amid a sync.
+PERIOD: Final = 1.0
+
+
+class Syncs:
+    """How the syncs went. Times are microseconds; ``delayed`` writes could not wait for one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.failures = 0
+        self.last = 0
+        self.longest = 0
+        self.total = 0
+        self.delayed = 0
+        self.under_way = False
+
+    def note(self, elapsed: float) -> None:
+        """One has succeeded after so many seconds."""
+        self.count += 1
+        self.last = int(elapsed * 1e6)
+        self.longest = max(self.longest, self.last)
+        self.total += self.last
+
+
+class _Job:
+    """What the thread does: write, then sync. ``step`` tells how far it came."""
+
+    def __init__(self, increment: Increment, data: bytes, sync: bool) -> None:
+        self.increment = increment
+        self.data = data
+        self.sync = sync
+        self.written = False
+
+    def run(self) -> None:
+        if self.data:
+            self.increment.write(self.data)
+        self.written = True
+        if self.sync:
+            self.increment.sync()
+
+
+class Writer:
+    """Writes what the sink takes. `keep` is its task; ``call`` runs what blocks in a thread.
+
+    ``lock``: whoever has it has the thread, and may change ``increment``. ``listed``: the
+    manifest names the increment, so that what is in it will be found again. ``held``: nothing
+    may be written now. ``error`` says why writes are refused, in the system's words.
+    """
+
+    def __init__(self, host: PluginHost, call: Caller, broke: Callable[[], None]) -> None:
+        self.sink = AofSink(Clock(), self._filled)
+        self.increment: Increment | None = None
+        self.lock = trio.Lock()
+        self.listed = False
+        self.held = False
+        self.broken = False
+        self.error = ""
+        self.last_error = ""
+        self.rewriting = False
+        self.syncs = Syncs()
+        self.call = call
+        self._host = host
+        self._broke = broke
+        self._gate: ReplyGate | None = None
+        self._commits = GroupCommit(lambda: host.waiting)
+        self._sync_began = self._committed = self._failed = -math.inf
+
+    # What the settings say -------------------------------------------------------------------
+
+    @property
+    def policy(self) -> str:
+        return self._host.settings.appendfsync
+
+    def follow_policy(self) -> None:
+        """``appendfsync`` has changed, or from now on it applies."""
+        if self.policy == ALWAYS and self.listed and self._gate is None:
+            self._gate = ReplyGate([self.sink])
+            self._host.add_gate(self._gate)
+        self._commits.hurry()
+
+    def follow_times(self) -> None:
+        """``aof-timestamp-enabled`` has changed."""
+        self.sink.timed = self._host.settings.aof_timestamp_enabled
+
+    def lift_gate(self) -> None:
+        """Nothing is held back any more."""
+        if self._gate is not None:
+            self._host.remove_gate(self._gate)
+            self._gate = None
+
+    # The end of a round ------------------------------------------------------------------------
+
+    def _filled(self) -> None:
+        if self._gate is not None:
+            self._commits.ask()
+        else:
+            self._write()
+
+    def _write(self) -> None:
+        """Write now what is pending, unless it has to be kept."""
+        increment = self.increment
+        if increment is None or self.held or self.error or not self.sink.pending:
+            return
+        if self.syncs.under_way:
+            if trio.current_time() - self._sync_began < PERIOD:
+                return
+            self.syncs.delayed += 1
+        count = len(self.sink.pending)
+        try:
+            increment.write(b"".join(self.sink.pending))
+        except OSError as error:
+            self.failed(error)
+        else:
+            self.sink.written(count)
+
+    # The task --------------------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Write and sync when it is due, until cancelled."""
+        while True:
+            await self._commits.due(self._patience())
+            await trio.sleep_until(self._failed + PERIOD)
+            async with self.lock:
+                await self.commit()
+            if self._gate is not None and self.policy != ALWAYS and not self.error:
+                self.lift_gate()  # everything before the change of policy is on the disk
+
+    def _patience(self) -> float:
+        """Seconds until a commit is due though nobody asks for it."""
+        if self.policy == EVERYSEC:
+            return max(self._committed + PERIOD - trio.current_time(), 0.0)
+        return 0.0 if self.error else math.inf
+
+    async def commit(self, final: bool = False) -> None:
+        """Write and sync what there is; whoever calls this has the lock.
+
+        ``final``: whatever the policy and however it went before.
+        """
+        self._committed = trio.current_time()
+        increment = self.increment
+        if increment is None or self.broken or self.held:
+            return
+        offset, count = self.sink.taken, len(self.sink.pending)
+        sync = final or self._wants_sync()
+        if not count and not (sync and increment.unsynced):
+            if sync:
+                self._safe(offset)
+            return
+        job = _Job(increment, b"".join(self.sink.pending), sync)
+        self.held = count > 0
+        error = await self._run(job)
+        self.held = False
+        if job.written:
+            self.sink.written(count)
+        if error is not None:
+            self.failed(error, broken=job.written)
+            return
+        self.succeeded()
+        if sync:
+            self._safe(offset)
+        if self._gate is None:
+            self._write()
+
+    def _wants_sync(self) -> bool:
+        if self._gate is not None:
+            return True
+        idle = not (self.rewriting and self._host.settings.no_appendfsync_on_rewrite)
+        return self.policy == EVERYSEC and idle
+
+    async def _run(self, job: _Job) -> OSError | None:
+        """Have the thread do it; anything but an OSError ends the plugin."""
+        began = trio.current_time()
+        if job.sync:
+            self._sync_began = began
+            self.syncs.under_way = True
+        try:
+            await self.call(job.run)
+        except OSError as error:
+            return error
+        finally:
+            self.syncs.under_way = False
+        elapsed = trio.current_time() - began
+        if job.sync:
+            self.syncs.note(elapsed)
+            self._commits.synced(elapsed)
+        return None
+
+    def _safe(self, offset: int) -> None:
+        """Everything up to an offset is on the disk."""
+        if self.listed:
+            self._host.safe(self.sink, offset)
+
+    # What goes wrong ---------------------------------------------------------------------------
+
+    def failed(self, error: OSError, broken: bool = False) -> None:
+        """Something could not be written, or (``broken``) not be synced."""
+        reason = error.strerror or str(error)
+        self.last_error = reason
+        self._failed = trio.current_time()
+        if broken:
+            self.syncs.failures += 1
+        if reason != self.error or (broken and not self.broken):
+            event = "aof_sync_failed" if broken else "aof_write_failed"
+            path = "" if self.increment is None else str(self.increment.path)
+            self._host.log.error(event, path=path, error=reason, pending=self.sink.pending_bytes)
+        self.error = reason
+        self._host.refuse_writes(f"MISCONF Errors writing to the AOF file: {reason}")
+        if self._gate is not None:
+            self._host.drop_held(self._gate)
+        if broken and not self.broken:
+            self.broken = True
+            self.sink.give_up()
+            self._broke()
+        self._commits.hurry()
+
+    def succeeded(self) -> None:
+        """It could be written again."""
+        if self.error and not self.broken:
+            self.error = ""
+            self._host.refuse_writes("")
+            self._host.log.info("aof_write_recovered")
+
+    # Increments --------------------------------------------------------------------------------
+
+    def start(self, increment: Increment, listed: bool) -> None:
+        """Write to a new increment from now on."""
+        self.increment = increment
+        self.held = False
+        self.listed = listed
+        self.follow_times()
+
+    def list(self) -> None:
+        """The manifest names the increment, and a base with everything before it."""
+        self.listed = True
+        self.broken = False
+        self.succeeded()
+        self.follow_policy()
+
+    async def end(self) -> None:
+        """Write and sync everything, end the increment, and write nothing more.
+
+        Raises `SaveError`, where some of it may be lost; who waits for it is dropped.
+        """
+        async with self.lock:
+            await self.commit(final=True)
+            increment, rest = self.increment, b"".join(self.sink.pending)
+            offset = self.sink.taken
+            self._host.remove_sink(self.sink)
+            self.increment = None
+            error: Exception | None = None
+            if increment is not None and not self.broken:
+                error = await self._finish(increment, rest, int(offset))
+            if self.broken or self.error or error is not None:
+                if self._gate is not None:
+                    self._host.drop_held(self._gate)
+                reason = self.error or str(error)
+                self.error = ""
+                self._host.refuse_writes("")
+                raise SaveError(f"the append-only file could not be ended: {reason}")
+            self.lift_gate()
+
+    async def _finish(self, increment: Increment, rest: bytes, offset: int) -> Exception | None:
+        error: Exception | None = None
+
+        def finish() -> None:
+            nonlocal error
+            error = attempt(lambda: increment.write(rest)) if rest else None
+            error = error or attempt(lambda: increment.end(offset))
+            attempt(increment.close)
+
+        await self.call(finish)
+        return error
