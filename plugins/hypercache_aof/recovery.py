@@ -21,6 +21,7 @@ from hypercache_aof.folder_replay import FolderReplay, Tear, replay_folder
 from hypercache_aof.manifest import BASE, AofFolder, Manifest, ManifestFile
 from hypercache_aof.mending import cut, end
 from hypercache_aof.reading import AofReader
+from hypercache_aof.successors import adopt_successors
 
 # Microseconds that are loaded between two looks at the clients.
 _STEP: Final = 3_000
@@ -42,8 +43,8 @@ class Recovered:
 
 
 def repair_command(path: Path) -> str:
-    """What cuts damaged files, in words for whoever reads an error."""
-    return f"'hypercache check aof {path} --fix' cuts the data there and keeps what it cuts"
+    """What repairs damaged files, in words for whoever reads an error."""
+    return f"'hypercache check aof {path} --fix' repairs what it can, and keeps what it cuts"
 
 
 def folder_of(host: PluginHost, files: FileSystem) -> AofFolder:
@@ -63,7 +64,7 @@ async def recover(host: PluginHost, files: FileSystem) -> Recovered | None:
         return None
     folder = folder_of(host, files)
     old = Path(host.data_folder) / folder.stem
-    manifest = await trio.to_thread.run_sync(open_folder, folder, old, host.log)
+    manifest = await trio.to_thread.run_sync(_open_folder, folder, old, host.log)
     if not manifest.files():
         return None
     loader = host.loader()
@@ -118,7 +119,7 @@ def load_now(folder: AofFolder, loader: Loader, *, checksum: bool) -> None:
     Nothing is changed on the disk. Raises `LoadError`; then there are no data.
     """
     with _told():
-        manifest = folder.read()
+        manifest = _read(folder)
     loader.begin()
     loader.clear()
     replay = replay_folder(folder, manifest, loader, checksum)
@@ -156,16 +157,18 @@ def _told() -> Iterator[None]:
         raise LoadError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
 
 
-def open_folder(folder: AofFolder, old: Path, log: PluginLog) -> Manifest:
+def _open_folder(folder: AofFolder, old: Path, log: PluginLog) -> Manifest:
     """The manifest of a folder; ``old`` is a server's single file before Redis 7.
 
     It is taken over as Redis 7 does: moved into the folder, and named there as the base.
     """
     with _told():
-        manifest = folder.read()
+        manifest = _read(folder)
         base = manifest.base
         moved = base is None or (base.name == old.name and not (folder.path / old.name).exists())
         if manifest.increments or not moved or not old.is_file():
+            for file in adopt_successors(folder, manifest):
+                log.warning("aof_increment_adopted", "no manifest had it", file=file.name)
             return manifest
         folder.file_system.make_folder(folder.path)
         manifest.base = ManifestFile(old.name, 1, BASE)
@@ -175,6 +178,13 @@ def open_folder(folder: AofFolder, old: Path, log: PluginLog) -> Manifest:
         folder.file_system.sync_folder(old.parent)
         log.info("aof_taken_over", path=str(old), folder=str(folder.path))
         return manifest
+
+
+def _read(folder: AofFolder) -> Manifest:
+    try:
+        return folder.read()
+    except LoadError as error:
+        raise LoadError(f"{error}; {repair_command(folder.path)}") from error
 
 
 def _settle(folder: AofFolder, replay: FolderReplay, log: PluginLog) -> None:

@@ -12,6 +12,7 @@ from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.loader import Loader
 from hypercache_aof.folder_replay import FolderReplay, replay_folder
 from hypercache_aof.manifest import AofFolder, Manifest
+from hypercache_aof.successors import adopt_successors
 
 #: What the name of a manifest ends with.
 SUFFIX: Final = ".manifest"
@@ -36,6 +37,7 @@ class Target:
         if self.folder is not None:
             with readable(self.path):
                 self.manifest = self.folder.read()
+                adopt_successors(self.folder, self.manifest)
 
     def open(self, loader: Loader | None) -> FolderReplay:
         """What loads the files, or only checks them."""
