@@ -57,7 +57,9 @@ class Capture(BeforeChange):
         self._origins: list[int] = []
         self._left: list[bool] = []
         self._sizes: dict[int, tuple[int, int]] = {}
+        # The database that is walked, and keys of it that wait for the value in parts.
         self._at = 0
+        self._later: list[bytes] = []
         # Databases have been swapped in the present round, of which a unit may yet be undone.
         self._swapped = False
         self._undone: i64 = engine.units.undone
@@ -131,21 +133,25 @@ class Capture(BeforeChange):
         raise self.failure
 
     def _next(self) -> bool:
-        """Encode a few more keys; False when there are none."""
-        while self._at < len(self._walks):
-            if self._at in self._sizes and self._encode_next(self._at, self._slice):
-                return True
-            self._at += 1
-        return False
-
-    def _encode_next(self, number: int, count: i64) -> bool:
-        walk = self._walks[number]
-        keys = walk.next(count)
-        for key in keys:
+        """Encode a few more keys, one at most that is large; False when there are none."""
+        if not self._later and not self._hand_out():
+            return False
+        walk = self._walks[self._at]
+        while self._later and self._parts is None:
+            key = self._later.pop()
             entry = walk.find(key)
             if entry is not None:
-                self._encode(number, key, entry)
-        return bool(keys)
+                self._encode(self._at, key, entry)
+        return True
+
+    def _hand_out(self) -> bool:
+        while self._at < len(self._walks):
+            if self._at in self._sizes:
+                self._later = self._walks[self._at].next(self._slice)
+                if self._later:
+                    return True
+            self._at += 1
+        return False
 
     def _encode(self, number: int, key: bytes, entry: Entry) -> None:
         value = entry.value
@@ -165,8 +171,12 @@ class Capture(BeforeChange):
         if parts is not None and not parts.write(_PART):
             self._parts = None
 
+    def _finish(self, number: int, key: bytes) -> None:
+        """A value is about to change: if it is the one in parts, encode what is left."""
+        if key == self._parts_key and number == self._parts_database:
+            self._finish_parts()
+
     def _finish_parts(self) -> None:
-        """The value that is being encoded in parts is about to change: encode what is left."""
         while self._parts is not None:
             self._write_part()
 
@@ -194,11 +204,14 @@ class Capture(BeforeChange):
             self.failure = attempt(partial(self._claim, number, key, entry))
 
     def _claim(self, number: int, key: bytes, entry: Entry | None) -> None:
-        if key == self._parts_key and number == self._parts_database:
-            self._finish_parts()
-        if self._walks[number].claim(key) and entry is not None:
+        self._finish(number, key)
+        claimed = self._walks[number].claim(key)
+        if self._later and number == self._at and key in self._later:
+            self._later.remove(key)
+            claimed = True
+        if claimed and entry is not None:
             self._encode(number, key, entry)
-            self._finish_parts()
+            self._finish(number, key)
 
     def before_clear(self, database: int) -> None:
         number = self._origins[database]
@@ -211,8 +224,18 @@ class Capture(BeforeChange):
             return  # the value in parts is the walk's, too
         if number == self._parts_database:
             self._finish_parts()
-        while self._encode_next(number, _SLICE):
-            self._finish_parts()
+        walk = self._walks[number]
+        keys = walk.next(_SLICE)
+        if number == self._at:
+            keys += self._later
+            self._later = []
+        while keys:
+            for key in keys:
+                entry = walk.find(key)
+                if entry is not None:
+                    self._encode(number, key, entry)
+                    self._finish_parts()
+            keys = walk.next(_SLICE)
 
     def before_swap(self, first: int, second: int) -> None:
         origins = self._origins

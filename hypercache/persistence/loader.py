@@ -12,6 +12,7 @@ from mypy_extensions import i32, i64
 
 from hypercache.backend import NO_EXPIRE, BackendError, Value
 from hypercache.engine.context import Context
+from hypercache.engine.units import attempt
 from hypercache.engine.waiting import Wait
 from hypercache.keyspace.changes import RESTORE
 from hypercache.persistence.errors import LoadError
@@ -28,6 +29,7 @@ _UNIT = 10_000
 class Loader:
     """Brings data back; used by one task at the start, and let others run between its calls.
 
+    Every method that stores something raises `LoadError`, also where the backend fails.
     ``keys`` and ``commands`` have been loaded, ``expired`` keys were left out.
     """
 
@@ -41,7 +43,9 @@ class Loader:
         self._now: i64 = 0
 
     def begin(self) -> None:
-        """Load from now on."""
+        """Load from now on; not while all data are captured, which would miss what changes."""
+        if self.engine.capture is not None:
+            raise LoadError("nothing can be loaded while a snapshot or rewrite is under way")
         self.engine.background.keep_time()
         self._now = self.engine.clock.microseconds() // 1000
         self.engine.changes.repeated_at = self._now
@@ -49,7 +53,10 @@ class Loader:
     def string(self, database: int, key: bytes, value: bytes, expire: i64) -> None:
         """A string, with a deadline in Unix milliseconds or ``NO_EXPIRE``."""
         self._enter(database)
-        entry = self.engine.keyspaces[database].store.put(key, value, expire)
+        try:
+            entry = self.engine.keyspaces[database].store.put(key, value, expire)
+        except BackendError as error:
+            raise self._failed(error) from error
         entry.access = self.engine.changes.access
         self.keys += 1
 
@@ -57,10 +64,13 @@ class Loader:
         """A value of any kind."""
         self._enter(database)
         keyspace = self.engine.keyspaces[database]
-        store(keyspace, key, content, RESTORE)
-        self.engine.settlement.settle_edits()
-        if expire != NO_EXPIRE:
-            keyspace.store.expire(key, expire)
+        try:
+            store(keyspace, key, content, RESTORE)
+            self.engine.settlement.settle_edits()
+            if expire != NO_EXPIRE:
+                keyspace.store.expire(key, expire)
+        except BackendError as error:
+            raise self._failed(error) from error
         self.keys += 1
 
     def more(self, database: int, key: bytes, content: Content) -> None:
@@ -70,8 +80,11 @@ class Loader:
         """
         self._enter(database)
         self.engine.changes.now = 0  # its deadline, or a field's, may have come meanwhile
-        extend(self.engine.keyspaces[database], key, content, RESTORE)
-        self.engine.settlement.settle_edits()
+        try:
+            extend(self.engine.keyspaces[database], key, content, RESTORE)
+            self.engine.settlement.settle_edits()
+        except BackendError as error:
+            raise self._failed(error) from error
 
     def length(self, database: int, key: bytes) -> int:
         """The number of elements of a value that was loaded before."""
@@ -156,11 +169,22 @@ class Loader:
             self._in_unit += 1
             if self._in_unit >= _UNIT:
                 self._commit()
-            if not self.engine.units.is_open:
-                self.engine.units.open()
+            units = self.engine.units
+            if not units.is_open:
+                units.open()
+                if not units.is_open:
+                    raise LoadError(units.trouble())
 
     def _commit(self) -> None:
         self._in_unit = 0
-        if self.engine.units.is_open:
-            self.engine.backend.commit()
-            self.engine.units.is_open = False
+        units = self.engine.units
+        if units.is_open:
+            units.is_open = False
+            try:
+                self.engine.backend.commit()
+            except BackendError as error:
+                attempt(self.engine.backend.rollback)
+                raise self._failed(error) from error
+
+    def _failed(self, error: BackendError) -> LoadError:
+        return LoadError(f"the {self.engine.backend.name} backend cannot take the data: {error}")
