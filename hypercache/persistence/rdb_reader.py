@@ -56,6 +56,8 @@ class RdbReader:
         #: Facts that the file tells of itself.
         self.facts: dict[bytes, bytes] = {}
         self.keys: i64 = 0
+        #: Keys without a value, as servers before 6.2.6 could leave them: they are left out.
+        self.empty: i64 = 0
         #: Everything could be read, and yet the checksum is wrong.
         self.suspect = False
         self.loaded: i64 = 0
@@ -191,6 +193,9 @@ class RdbReader:
     def _read_value(self, loader: Loader | None, key: bytes, form: int) -> None:
         value = ValueReader(self._file, form)
         content = value.read(_PART)
+        if value.left == 0 and value.is_empty():
+            self.empty += 1
+            return
         self._key = key
         self._value = value
         self._value_loader = loader

@@ -85,6 +85,8 @@ def read_value(reader: Reader, form: int) -> Content:
     """A value of a form; RdbError if it is empty, which only strings and streams may be."""
     value = ValueReader(reader, form)
     content = value.read(value.left)
+    if value.is_empty():
+        raise RdbError("a value is empty")
     if value.kind == SET:
         _check_distinct(set(content.items), value.elements)
     elif value.kind == ZSET:
@@ -121,8 +123,6 @@ class ValueReader:
         if form in (forms.HASH_METADATA, forms.HASH_LISTPACK_EX):
             self._earliest = reader.time()
         self.left: i64 = reader.count() if form in _COUNTED else 1
-        if self.left == 0 and kind != STREAM:
-            raise RdbError("a value is empty")
 
     def read(self, count: i64) -> Content:
         """The next ``count`` of what is left, at most all; with the last a stream's groups."""
@@ -146,9 +146,11 @@ class ValueReader:
             self.elements += len(content.fields)
         else:
             self._read_stream(content, count)
-        if self.left == 0 and self.elements == 0 and kind not in (STRING, STREAM):
-            raise RdbError("a value is empty")
         return content
+
+    def is_empty(self) -> bool:
+        """Whether nothing has been read of a value that must not be empty."""
+        return self.elements == 0 and self.kind != STRING and self.kind != STREAM
 
     def _read_list(self, items: list[bytes], count: i64) -> None:
         reader = self.reader

@@ -223,7 +223,6 @@ def test_what_other_servers_write(tmp_path: Path) -> None:
         (bytes((forms.FUNCTION_OF_CANDIDATE,)), "candidates of Redis 7.0"),
         (bytes((forms.SELECT,)) + b"\x40\x63" + pair(b"k", b"v"), "set 'databases' to 100"),
         (bytes((forms.SET, 1)) + b"k\x02" + text(b"m") * 2, "an element twice"),
-        (bytes((forms.HASH, 1)) + b"k\x00", "is empty"),
         (bytes((forms.STRING, 1)) + b"k\x81" + b"\x7f" * 8, "longer than what is left"),
         (bytes((forms.STRING, 1)) + b"k\x80" + b"\x7f" * 4, "longer than what is left"),
         (bytes((forms.STRING, 1)) + b"k\xc3\x01\x80\x7f\xff\xff\xff\x00", "longer than it can be"),
@@ -239,6 +238,18 @@ def test_what_cannot_be_loaded(tmp_path: Path, body: bytes, words: str) -> None:
         loaded(tmp_path / "dump.rdb", pair(b"first", b"value") + body)
     assert str(tmp_path / "dump.rdb") in str(caught.value)
     assert "offset" in str(caught.value)
+
+
+def test_empty_values_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "dump.rdb"
+    body = bytes((forms.EXPIRE_MILLISECONDS,)) + LATER.to_bytes(8, "little")
+    body += bytes((forms.HASH, 1)) + b"k\x00" + bytes((forms.LIST_QUICKLIST_2, 1)) + b"l\x00"
+    path.write_bytes(sealed(body + pair(b"stays", b"value")))
+    harness = EngineHarness()
+    reader = load(harness.engine, path)
+    assert (reader.keys, reader.empty) == (1, 2)
+    assert harness.command("KEYS", "*") == [b"stays"]
+    assert harness.command("TTL", "stays") == -1
 
 
 @pytest.mark.parametrize(
