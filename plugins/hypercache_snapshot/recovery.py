@@ -21,6 +21,7 @@ from hypercache.persistence.loader import Loader
 from hypercache.persistence.rdb_reader import MAGIC as RDB_MAGIC
 from hypercache.persistence.rdb_reader import RdbReader
 from hypercache.plugin import PluginHost
+from hypercache_snapshot.format import SUFFIX
 from hypercache_snapshot.reader import SnapshotReader
 from hypercache_snapshot.retention import Snapshots, time_named
 
@@ -93,11 +94,15 @@ def aof_has_the_data(settings: Settings, folder: Path) -> bool:
 
 
 def candidates(folder: Path, dbfilename: str, file_system: FileSystem) -> list[Candidate]:
-    """All snapshots of a server, the newest first by the time inside; raises OSError."""
-    found = [
-        Candidate(path, _native_time(path), True)
-        for path in Snapshots(folder, dbfilename, file_system).newest_first()
-    ]
+    """All snapshots of a server, the newest first by the time inside; raises OSError.
+
+    Those that it has made, one that somebody has put there as ``<stem>.hcs``, and dbfilename.
+    """
+    native = Snapshots(folder, dbfilename, file_system).newest_first()
+    converted = folder / (Path(dbfilename).stem + SUFFIX)
+    if converted.is_file():
+        native.append(converted)
+    found = [Candidate(path, _native_time(path), True) for path in native]
     rdb = folder / dbfilename
     if rdb.is_file():
         found.append(Candidate(rdb, _rdb_time(rdb), False))

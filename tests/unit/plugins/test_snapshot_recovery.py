@@ -111,6 +111,17 @@ def test_newest_by_the_time_inside(harness: EngineHarness, tmp_path: Path) -> No
     assert recovered(tmp_path).command("GET", "key") == b"newer"
 
 
+def test_one_that_somebody_has_put_there(harness: EngineHarness, tmp_path: Path) -> None:
+    harness.command("SET", "key", "old")
+    saved(harness, tmp_path)
+    harness.advance(1000)
+    harness.command("SET", "key", "new")
+    save(harness.engine, tmp_path / "dump.hcs")
+    assert recovered(tmp_path).command("GET", "key") == b"new"
+    assert snapshots(tmp_path).keep(0) != []
+    assert [each.name for each in tmp_path.iterdir()] == ["dump.hcs"]
+
+
 def test_damaged_one_stops_the_start(harness: EngineHarness, tmp_path: Path) -> None:
     harness.command("SET", "old", "value")
     older = saved(harness, tmp_path)
