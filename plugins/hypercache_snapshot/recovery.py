@@ -140,17 +140,19 @@ def _rdb_time(path: Path) -> int:
     return changed
 
 
-def open_reader(path: Path, loader: Loader | None) -> Reader:
+def open_reader(path: Path, loader: Loader | None, rdbchecksum: bool = True) -> Reader:
     """The reader of a file of either kind; raises `LoadError` and OSError."""
     with path.open("rb") as file:
         is_rdb = file.read(len(RDB_MAGIC)) == RDB_MAGIC
-    return RdbReader(path, loader) if is_rdb else SnapshotReader(path, loader)
+    if is_rdb:
+        return RdbReader(path, loader, checksum=rdbchecksum)
+    return SnapshotReader(path, loader)
 
 
 async def _load(host: PluginHost, loader: Loader, candidate: Candidate) -> None:
     recovery = host.recovery
     path = str(candidate.path)
-    reader = open_reader(candidate.path, loader)
+    reader = open_reader(candidate.path, loader, host.settings.rdbchecksum)
     try:
         recovery.begin("snapshot", path, reader.size)
         host.log.info("snapshot_loading", path=path, bytes=reader.size)
