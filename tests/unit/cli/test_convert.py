@@ -34,8 +34,10 @@ def test_there_and_back(harness: EngineHarness, hypercache: Hypercache, tmp_path
     )
     assert "load: 100 %" in outcome.err
     assert "100 % (23 of 23)" in outcome.err
-    outcome = hypercache("convert", "b.rdb", "c", "--to", "native")
-    assert outcome.out == f"b.rdb (rdb): {keys} keys\nc (native): written\n"
+    outcome = hypercache("convert", "b.rdb", "appendonlydir")
+    assert outcome.out == f"b.rdb (rdb): {keys} keys\nappendonlydir (aof): written\n"
+    outcome = hypercache("convert", "appendonlydir", "c", "--to", "native")
+    assert outcome.out == f"appendonlydir (aof): {keys} keys\nc (native): written\n"
     found = loaded(tmp_path / "c")
     assert values(found.engine) == values(harness.engine)
     assert found.engine.libraries.sources() == [LIBRARY]
