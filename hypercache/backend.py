@@ -227,7 +227,9 @@ class Database:
     def walk(self) -> "KeyWalk":
         """Begin to hand out all keys that are there now, while they change. One at a time.
 
-        Not asked for amid a unit, nor where the backend has snapshots: those are walked.
+        Not asked for amid a unit, nor where the backend has snapshots, in which `KeyWalk` walks.
+        A key does not change before `KeyWalk.claim` was asked about it; so on a backend without
+        units iterators of a value stay good until then, whatever happens to other keys.
         """
         return KeyWalk(self)
 

@@ -37,7 +37,12 @@ class Origin:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class ValueParts:
-    """A large value amid its encoding."""
+    """A large value amid its encoding.
+
+    The value does not change before all parts are written (`Capture` finishes them first), though
+    others do, and rounds pass between two parts: iterators, cursors and positions of it stay good.
+    A key that is removed or replaced takes nothing away, either.
+    """
 
     def write(self, count: i64) -> bool:
         """Encode about ``count`` more elements; False once all are encoded."""
@@ -62,10 +67,7 @@ class Encoder:
         raise NotImplementedError
 
     def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
-        """A key with a large value, which is not changed before its parts have been written.
-
-        One at a time.
-        """
+        """A key with a large value (`LARGE` elements or more), one at a time: see `ValueParts`."""
         raise NotImplementedError
 
     def end(self) -> None:
