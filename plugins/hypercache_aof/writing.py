@@ -158,7 +158,7 @@ class Writer:
         """Seconds until a commit is due though nobody asks for it."""
         if self.policy == EVERYSEC:
             return max(self._committed + PERIOD - trio.current_time(), 0.0)
-        return 0.0 if self.error else math.inf
+        return PERIOD if self.error else math.inf
 
     async def commit(self, final: bool = False) -> None:
         """Write and sync what there is; whoever calls this has the lock.

@@ -1,0 +1,161 @@
+"""An engine with the append-only file's plugin, on a disk that fails, stops, or loses power."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+from hypercache_aof import AofPlugin
+
+from hypercache.config import Settings
+from hypercache.persistence.file_system import FileSystem
+from hypercache.plugin import NoSettings
+from hypercache.supervision import Supervisor
+from hypercache.testing.engine import EngineHarness, HarnessClient
+from hypercache.testing.faults import FaultPlan
+
+
+class Inode:
+    """A file, whatever it is called: what of it is on the disk."""
+
+    def __init__(self) -> None:
+        self.synced = b""
+
+
+class Disk(FileSystem):
+    """Real files, and what a power cut would leave of them: what was synced, under synced names.
+
+    ``plan`` says what fails. From ``stop_at`` calls on, the process has ended: nothing changes
+    any more. ``calls`` are their names so far.
+    """
+
+    def __init__(self) -> None:
+        self.plan = FaultPlan()
+        self.calls: list[str] = []
+        self.stop_at = -1
+        self.names: dict[Path, Inode] = {}
+        self.durable: dict[Path, Inode] = {}
+        self.open: dict[int, Path] = {}
+
+    def reached(self, call: str) -> bool:
+        if 0 <= self.stop_at <= len(self.calls):
+            raise OSError(5, "the process has ended")
+        self.calls.append(call)
+        return self.plan.reached(call)
+
+    def create(self, path: Path) -> int:
+        self.reached("create")
+        return self._opened(path, super().create(path))
+
+    def append(self, path: Path) -> int:
+        self.reached("append")
+        return self._opened(path, super().append(path))
+
+    def _opened(self, path: Path, descriptor: int) -> int:
+        self.names.setdefault(path, Inode())
+        self.open[descriptor] = path
+        return descriptor
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        short = self.reached("write")
+        return super().write(descriptor, memoryview(data)[: 1 if short else len(data)])
+
+    def sync(self, descriptor: int) -> None:
+        self.reached("sync")
+        path = self.open[descriptor]
+        self.names[path].synced = path.read_bytes()
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        self.reached("truncate")
+        super().truncate(descriptor, size)
+
+    def close(self, descriptor: int) -> None:
+        super().close(descriptor)  # a process that ends closes its files
+
+    def rename(self, old: Path, new: Path) -> None:
+        self.reached("rename")
+        old.rename(new)
+        inode = self.names.pop(old)
+        self.names[new] = inode
+        for descriptor, path in self.open.items():
+            if path == old:
+                self.open[descriptor] = new
+        self.sync_folder(new.parent)
+
+    def sync_folder(self, folder: Path) -> None:
+        self.reached("sync_folder")
+        self.durable = dict(self.names)
+
+    def remove(self, path: Path) -> None:
+        self.reached("remove")
+        super().remove(path)
+        self.names.pop(path, None)
+
+    def make_folder(self, path: Path) -> None:
+        self.reached("make_folder")
+        path.mkdir(0o700, exist_ok=True)
+
+    def after_power_cut(self, folder: Path) -> None:
+        """Write what is left to another folder."""
+        for path, inode in self.durable.items():
+            target = folder / path.parent.name / path.name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(inode.synced)
+
+
+async def at_once(function: Callable[[], None]) -> None:
+    """In the place of the thread."""
+    await trio.lowlevel.checkpoint()
+    function()
+
+
+class AppendOnlyServer:
+    """``harness.engine`` with the plugin."""
+
+    def __init__(self, folder: Path, disk: FileSystem, **settings: object) -> None:
+        self.settings = Settings(appendonly=True, dir=str(folder), save=(), **settings)  # type: ignore[arg-type]
+        self.harness = EngineHarness(settings=self.settings)
+        self.plugin = AofPlugin(NoSettings())
+        self.plugin.file_system = disk
+        self.plugin.call = at_once
+        self.folder = folder / "appendonlydir"
+        self.supervisor = Supervisor(self.harness.engine, {"aof": self.plugin}, str(folder))
+
+    def client(self) -> HarnessClient:
+        return self.harness.client()
+
+    def info(self) -> dict[str, str]:
+        """INFO persistence."""
+        text = self.harness.client().command("INFO", "persistence")
+        assert isinstance(text, bytes)
+        return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)
+
+    async def rewritten(self) -> dict[str, str]:
+        """Wait until no rewrite is under way; INFO then."""
+        await trio.sleep(0.2)
+        with trio.fail_after(3600):
+            while (info := self.info())["aof_rewrite_in_progress"] == "1":
+                await trio.sleep(0.01)
+        return info
+
+
+@asynccontextmanager
+async def append_only(
+    folder: Path, disk: FileSystem | None = None, **settings: object
+) -> AsyncIterator[AppendOnlyServer]:
+    """A server that has started; it ends in order with the block."""
+    server = AppendOnlyServer(folder, disk or FileSystem(), **settings)
+    async with trio.open_nursery() as nursery:
+        try:
+            await server.supervisor.start(nursery)
+            yield server
+        finally:
+            await server.supervisor.stop()
+        nursery.cancel_scope.cancel()
+
+
+def contents(folder: Path) -> bytes:
+    """All increments of a folder, one after the other."""
+    paths = sorted((folder / "appendonlydir").glob("*.incr.aof"), key=os.path.getmtime)
+    return b"".join(path.read_bytes() for path in paths)
