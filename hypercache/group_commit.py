@@ -29,7 +29,7 @@ async def call_in_thread(function: Callable[[], None]) -> None:
 
 
 class Worker:
-    """A worker thread that is kept for many calls, one at a time.
+    """A worker thread that is kept for many calls, one at a time: others wait for their turn.
 
     A call through it costs the server 40 microseconds, one through `trio.to_thread` 180: as much
     as twenty requests, and with the policy ``ALWAYS`` there are a thousand a second.
@@ -40,6 +40,7 @@ class Worker:
         self._done = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._function: Callable[[], None] | None = None
         self._error: Exception | None = None
+        self._turn = trio.Lock()
 
     async def run(self) -> None:
         """The task that owns the thread; `stop` ends it."""
@@ -60,15 +61,22 @@ class Worker:
             os.eventfd_write(self._done, 1)
 
     async def call(self, function: Callable[[], None]) -> None:
-        """Run a function in the thread; a cancellation is heeded when it has returned."""
-        self._function = function
-        self._error = None
-        self._asked.release()
-        with trio.CancelScope(shield=True):
-            await trio.lowlevel.wait_readable(self._done)
-        os.eventfd_read(self._done)
-        if self._error is not None:
-            raise self._error
+        """Run a function in the thread; a cancellation is heeded before it or when it returned."""
+        try:
+            self._turn.acquire_nowait()  # without the checkpoint of `acquire`
+        except trio.WouldBlock:
+            await self._turn.acquire()
+        try:
+            self._function = function
+            self._error = None
+            self._asked.release()
+            with trio.CancelScope(shield=True):
+                await trio.lowlevel.wait_readable(self._done)
+            os.eventfd_read(self._done)
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._turn.release()
 
     def stop(self) -> None:
         """End the thread. Nothing may be under way."""

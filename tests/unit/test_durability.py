@@ -419,3 +419,30 @@ async def test_worker_keeps_one_thread_and_hands_errors_on() -> None:
         worker.stop()
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+async def test_worker_takes_calls_in_turn() -> None:
+    """Each task gets its own call's outcome, however many there are."""
+    worker = Worker()
+    done: list[int] = []
+
+    async def call(number: int) -> None:
+        def work() -> None:
+            done.append(number)
+            if number % 2:
+                raise BackendError(str(number))
+
+        try:
+            await worker.call(work)
+        except BackendError as error:
+            assert error.args == (str(number),)
+        else:
+            assert number % 2 == 0
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(worker.run)
+        async with trio.open_nursery() as callers:
+            for number in range(10):
+                callers.start_soon(call, number)
+        worker.stop()
+    assert sorted(done) == list(range(10))
