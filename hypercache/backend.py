@@ -227,7 +227,7 @@ class Database:
     def walk(self) -> "KeyWalk":
         """Begin to hand out all keys that are there now, while they change. One at a time.
 
-        Not asked for amid a unit, nor where the backend has snapshots, in which `KeyWalk` walks.
+        Not asked for amid a unit; where the backend has snapshots, of one of their databases.
         A key does not change before `KeyWalk.claim` was asked about it; so on a backend without
         units iterators of a value stay good until then, whatever happens to other keys.
         """
@@ -326,8 +326,8 @@ class KeyWalk:
 class Snapshot:
     """All databases as they were at one moment, for reading: `Backend.snapshot`.
 
-    Reads only: `Database.find`, `keys`, `scan`, `sample`, `size`, `volatile`, `memory` and the
-    values' own reading. One thread at a time uses it, not necessarily the backend's own. A
+    Reads only: `Database.find`, `keys`, `scan`, `walk`, `sample`, `size`, `volatile`, `memory` and
+    the values' own reading. One thread at a time uses it, not necessarily the backend's own. A
     backend may end one that has grown old; what is read from it then raises `BackendError`.
     """
 

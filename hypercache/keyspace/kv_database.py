@@ -5,7 +5,7 @@ from typing import Final, cast
 
 from mypy_extensions import i64, mypyc_attr
 
-from hypercache.backend import NO_EXPIRE, BackendError, Database, Entry, Value
+from hypercache.backend import NO_EXPIRE, BackendError, Database, Entry, KeyWalk, Value
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_check import inconsistencies
 from hypercache.keyspace.kv_forms import new_record, open_value
@@ -13,6 +13,7 @@ from hypercache.keyspace.kv_handle import Handle
 from hypercache.keyspace.kv_names import sample_name, scan_names
 from hypercache.keyspace.kv_store import CHUNK, Live, Store, prefixes_of
 from hypercache.keyspace.kv_tally import Tally
+from hypercache.keyspace.kv_walk import NameWalk
 from hypercache.keyspace.layout import (
     BLOB,
     FIELDS,
@@ -384,6 +385,9 @@ class KVDatabase(Database):
             if len(pairs) < CHUNK:
                 return
             start = pairs[-1][0] + b"\x00"
+
+    def walk(self) -> KeyWalk:
+        return NameWalk(self, self._namer)
 
     def clear(self) -> None:
         tally = self._tally
