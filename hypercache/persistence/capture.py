@@ -6,7 +6,7 @@ backend with snapshots of its own is walked without a hook.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from mypy_extensions import i64
 
@@ -41,6 +41,7 @@ class Capture(BeforeChange):
         _check_moment(engine)
         self.engine = engine
         self.encoder = encoder
+        self._long_string: i64 = encoder.long_string()
         self.offset: i64 = 0
         self.keys_done: i64 = 0
         self.keys_total: i64 = 0
@@ -86,7 +87,7 @@ class Capture(BeforeChange):
             self.keys_total += size
             if size:
                 sizes[number] = (size, store.volatile())
-            self._walks.append(store.walk() if self._snapshot is None else KeyWalk(store))
+            self._walks.append(store.walk())
             self._origins.append(number)
             self._left.append(size == 0)
         time: i64 = engine.clock.microseconds()
@@ -156,7 +157,11 @@ class Capture(BeforeChange):
     def _encode(self, number: int, key: bytes, entry: Entry) -> None:
         value = entry.value
         self.keys_done += 1
-        if isinstance(value, Value) and value.length() >= LARGE:
+        if isinstance(value, bytes):
+            is_large = len(value) >= self._long_string
+        else:
+            is_large = cast(Value, value).length() >= LARGE
+        if is_large:
             self._finish_parts()
             self._parts = self.encoder.open(number, key, entry)
             self._parts_database = number

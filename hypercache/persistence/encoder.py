@@ -66,6 +66,10 @@ class Encoder:
         """A key, its deadline and its whole value."""
         raise NotImplementedError
 
+    def long_string(self) -> int:
+        """Bytes of a string from which on `open` is called for it as well: as good as never."""
+        return 1 << 62
+
     def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
         """A key with a large value (`LARGE` elements or more), one at a time: see `ValueParts`."""
         raise NotImplementedError

@@ -27,9 +27,11 @@ from hypercache_snapshot.rows import ACCESS, DEADLINE, FIRST, LIBRARIES, MORE
 #: Level of zstd: 1 and 2 are faster than what they compress can be gathered.
 LEVEL: Final = 1
 
-# Elements of a small container, taken at once; bytes of a string for each element asked for.
+# Elements of a small container, taken at once; bytes of a string for each element asked for, and
+# from which on one that does not change is not taken at once either.
 _ALL: Final[i64] = 1 << 20
-_STRING_STEP: Final[i64] = 256
+_STRING_STEP: Final[i64] = 1024
+_LONG_STRING: Final = 1 << 20
 # What an item takes besides its bytes, at most.
 _OVERHEAD: Final[i64] = 9
 
@@ -107,11 +109,15 @@ class NativeEncoder(Encoder):
             self._counted += 1
         self._grow(size + _OVERHEAD)
 
+    def long_string(self) -> int:
+        return _LONG_STRING
+
     def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
-        value = cast(Value, entry.value)
-        if value.kind == STRING:
+        value = entry.value
+        if isinstance(value, (bytes, StringValue)):
             return _StringParts(self, database, key, entry)
-        return _ContainerParts(self, database, key, entry, elements_of(value, self))
+        elements = elements_of(cast(Value, value), self)
+        return _ContainerParts(self, database, key, entry, elements)
 
     def end(self) -> None:
         self._flush()
@@ -346,15 +352,18 @@ class _ContainerParts(ValueParts):
 
 
 class _StringParts(ValueParts):
-    """Pieces of a string that is edited in place; short ones are no pieces."""
+    """Pieces of a long string; one that is edited in place may be short, and is no pieces then."""
 
     def __init__(self, encoder: NativeEncoder, database: int, key: bytes, entry: Entry) -> None:
         self._encoder = encoder
         self._database = database
         self._key = key
         self._entry = entry
-        self._value = cast(StringValue, entry.value)
-        self._length: i64 = self._value.length()
+        value = entry.value
+        self._value: object = value
+        self._length: i64 = (
+            len(value) if isinstance(value, bytes) else cast(StringValue, value).length()
+        )
         self._number = -1
         self._pieces = 0
         self._at: i64 = 0
@@ -363,12 +372,12 @@ class _StringParts(ValueParts):
         encoder = self._encoder
         text: object
         if self._length < TEXT_BYTES:
-            text = self._value.read(0, self._length)
+            text = self._read(0, self._length)
         else:
             if self._number < 0:
                 self._number = encoder.begin_text()
             stop = min(self._at + min(count * _STRING_STEP, FRAME_BYTES), self._length)
-            encoder.piece(self._number, self._pieces, self._value.read(self._at, stop))
+            encoder.piece(self._number, self._pieces, self._read(self._at, stop))
             self._pieces += 1
             self._at = stop
             if stop < self._length:
@@ -376,3 +385,9 @@ class _StringParts(ValueParts):
             text = [self._number, self._pieces]
         encoder.string_row(self._database, self._key, text, self._entry)
         return False
+
+    def _read(self, start: i64, stop: i64) -> bytes:
+        value = self._value
+        if isinstance(value, bytes):
+            return value[start:stop]
+        return cast(StringValue, value).read(start, stop)

@@ -69,6 +69,7 @@ def fill(harness: EngineHarness) -> None:
     command("SET", "", "")
     command("SET", "leaving", "value", "PX", 5000)
     command("SET", "long", bytes(range(256)) * 2800)
+    command("SET", "very:long", bytes(range(256)) * 6000)
     command("SET", b"k" * 70_000, "under a long key", "PX", 6000)
     command("SETRANGE", "edited", 700, "short")
     command("SETRANGE", "edited:long", 300_000, "long")
