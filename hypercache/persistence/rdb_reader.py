@@ -16,6 +16,7 @@ from hypercache.rdb.restore import ValueReader
 #: What an RDB file begins with; its version in four digits follows.
 MAGIC: Final = b"REDIS"
 HEAD: Final = 9
+_MAGIC_OF_VALKEY: Final = b"VALKEY"
 #: Versions that are read: since 5 (Redis 2.6) there is a checksum; 12 is of Redis 7.4.
 LOWEST: Final = 5
 HIGHEST: Final = 12
@@ -110,6 +111,8 @@ class RdbReader:
 
     def _read_head(self) -> None:
         head = self._file.raw(min(HEAD, self._file.left()))
+        if head.startswith(_MAGIC_OF_VALKEY):
+            raise RdbError("Valkey 9 or a later one has made this file: only Valkey reads it")
         if not head.startswith(MAGIC):
             raise RdbError("this is no RDB file")
         if len(head) < HEAD or not head[5:].isdigit():

@@ -20,6 +20,8 @@ _MAX_DISTANCE: Final[i64] = 8192
 _LONG: Final[i64] = 9
 # What room for the decompressed grows by.
 _ROOM: Final = bytes(4096)
+_SMALL: Final[i64] = 128
+_SMALL_ROOM: Final = bytes(512)
 # Compiled code lets no other thread run by itself: so many bytes are 0.1 to 0.3 ms.
 _SLICE: Final[i64] = 1 << 15
 # Positions are found by a hash of three bytes.
@@ -151,7 +153,7 @@ def decompress(data: bytes, size: i64) -> bytes:
         control: i64 = data[at]
         at += 1
         if filled + _MAX_LENGTH > len(out):
-            out.write(_ROOM)
+            out.write(_ROOM if size > _SMALL else _SMALL_ROOM)
         if control < _MAX_RUN:
             run: i64 = control + 1
             if at + run > end:

@@ -257,7 +257,7 @@ def test_empty_values_are_left_out(tmp_path: Path) -> None:
     [
         (b"", "no RDB file"),
         (b"REDI", "no RDB file"),
-        (b"VALKEY080", "no RDB file"),
+        (b"VALKEY080", "Valkey 9"),
         (b"REDIS", "no version"),
         (b"REDISxyzw", "no version"),
         (b"REDIS0004", "of version 4, and versions 5 to 12 are read"),
