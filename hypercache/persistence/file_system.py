@@ -35,7 +35,9 @@ class FileSystem:
         """Write everything, in as many calls as it takes."""
         left = memoryview(data)
         while left:
-            left = left[self.write(descriptor, left) :]
+            # Not inside the brackets: compiled, a call there would be made twice.
+            written = self.write(descriptor, left)
+            left = left[written:]
 
     def sync(self, descriptor: int) -> None:
         """Have a file's bytes on the disk when this returns."""
