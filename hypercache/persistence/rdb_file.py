@@ -44,7 +44,8 @@ class FileReader(Reader):
         rest = self.data[self.at :]
         self.data = b""
         pieces = [rest]
-        missing: i64 = max(size, _CHUNK) - len(rest)
+        # No more than there is: whoever reads a small file needs no large buffer.
+        missing: i64 = min(max(size, _CHUNK), self.left()) - len(rest)
         have: i64 = len(rest)
         while missing > 0:
             piece = os.read(self._descriptor, min(missing, _CHUNK))
