@@ -27,9 +27,12 @@ def folder_in(path: Path, stem: str = STEM) -> AofFolder:
 
 
 class FolderWriter(Sink):
-    """Writes the changes of an engine to a folder, as a server with ``appendfsync no`` does."""
+    """Writes the changes of an engine to a folder, as a server with ``appendfsync no`` does.
 
-    def __init__(self, harness: EngineHarness, folder: AofFolder) -> None:
+    ``version`` is that of the base, an RDB.
+    """
+
+    def __init__(self, harness: EngineHarness, folder: AofFolder, version: int = 11) -> None:
         super().__init__("folder")
         self.harness = harness
         self.folder = folder
@@ -38,7 +41,7 @@ class FolderWriter(Sink):
         self.path = folder.path
         FILES.make_folder(folder.path)
         base = self.manifest.new_base(folder.stem)
-        capture = Capture(harness.engine, RdbEncoder(preamble=True))
+        capture = Capture(harness.engine, RdbEncoder(version, preamble=True))
         save_now(capture, folder.path_of(base), FILES)
         self._open()
         harness.engine.settlement.add_sink(self)
