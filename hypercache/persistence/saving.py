@@ -288,8 +288,3 @@ class Saving:
                 await trio.sleep(LEAST_STEP / 1e6)
             step = min(max(int((trio.current_time() - ended) * 1e6), LEAST_STEP), MOST_STEP)
             await writer.drain()
-
-
-async def save(capture: Capture, path: Path, file_system: FileSystem) -> Saved:
-    """`Saving.run`, for whoever need not hear of its progress."""
-    return await Saving(capture, path, file_system).run()

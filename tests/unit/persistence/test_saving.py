@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from hypercache.backend import Entry
 from hypercache.persistence import saving
@@ -134,6 +135,47 @@ async def test_saves_in_steps_and_tells_how_far(harness: EngineHarness, tmp_path
     assert path.stat().st_mode & 0o777 == 0o600
     assert harness.engine.capture is None
     assert list(tmp_path.iterdir()) == [path]
+
+
+class Counted(Capture):
+    """Keeps the budgets of its steps, which are short."""
+
+    def __init__(self, harness: EngineHarness) -> None:
+        super().__init__(harness.engine, Lines())
+        self.budgets: list[int] = []
+
+    def step(self, budget: int) -> bool:
+        self.budgets.append(budget)
+        return super().step(10)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(("busy_for", "longest"), [(0, 500), (0.1, 3000)])
+async def test_steps_are_as_long_as_what_others_do(
+    harness: EngineHarness,
+    tmp_path: Path,
+    mock_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    busy_for: float,
+    longest: int,
+) -> None:
+    monkeypatch.setattr(saving, "LEAST_STEP", 500)
+    monkeypatch.setattr(saving, "MOST_STEP", 3000)
+    capture = Counted(harness)
+
+    async def rounds() -> None:
+        while busy_for:
+            mock_clock.jump(busy_for)
+            harness.engine.counters.commands += 1
+            await trio.lowlevel.checkpoint()
+
+    mock_clock.autojump_threshold = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rounds)
+        await Saving(capture, tmp_path / "dump", FileSystem()).run()
+        nursery.cancel_scope.cancel()
+    assert min(capture.budgets) == 500
+    assert max(capture.budgets) == longest
 
 
 def test_saves_at_once(harness: EngineHarness, tmp_path: Path) -> None:
