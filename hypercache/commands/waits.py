@@ -18,6 +18,7 @@ from hypercache.reply import ErrorReply, Reply
 if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
 
+NO_FILE: Final = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
 # A deadline in microseconds beyond this is none.
 _NEVER: Final[i64] = 1 << 62
 
@@ -54,12 +55,16 @@ class FileWait(Wait):
 
     def is_over(self, engine: "Engine") -> bool:
         journal = engine.journal
+        if self.local > 0 and not journal.has_local_file():
+            return True
         if self.local > 0 and not journal.is_on_disk(self.offset):
             return False
         return journal.synced(self.offset) >= self.replicas
 
     def reply(self, engine: "Engine") -> object:
         journal = engine.journal
+        if self.local > 0 and not journal.has_local_file():
+            return ErrorReply(NO_FILE)  # it was switched off meanwhile
         return [int(journal.is_on_disk(self.offset)), journal.synced(self.offset)]
 
 
@@ -94,8 +99,6 @@ def waitaof(context: Context, args: list[bytes]) -> Reply:
     replicas = parse_not_negative(args[2])
     deadline = deadline_in_microseconds(args[3], context.db.changes.now)
     if local > 0 and not context.engine.journal.has_local_file():
-        raise ErrorReply(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
-        )
+        raise ErrorReply(NO_FILE)
     request = FileWait(deadline, context.written, local, replicas)
     return request.reply(context.engine) if request.is_over(context.engine) else request

@@ -270,6 +270,7 @@ class Writer:
 
         Raises `SaveError`, where some of it may be lost; who waits for it is dropped.
         """
+        self.listed = False
         async with self.lock:
             await self.commit(final=True)
             increment, rest = self.increment, b"".join(self.sink.pending)

@@ -10,6 +10,7 @@ from hypercache_aof import AofPlugin
 
 from hypercache.config import Settings
 from hypercache.persistence.file_system import FileSystem
+from hypercache.persistence.saving import TEMPORARY
 from hypercache.plugin import NoSettings
 from hypercache.supervision import Supervisor
 from hypercache.testing.engine import EngineHarness, HarnessClient
@@ -45,7 +46,7 @@ class Disk(FileSystem):
         return self.plan.reached(call)
 
     def create(self, path: Path) -> int:
-        self.reached("create")
+        self.reached("create_base" if path.name.endswith(TEMPORARY) else "create")
         return self._opened(path, super().create(path))
 
     def append(self, path: Path) -> int:
@@ -114,13 +115,26 @@ class AppendOnlyServer:
     """``harness.engine`` with the plugin."""
 
     def __init__(self, folder: Path, disk: FileSystem, **settings: object) -> None:
-        self.settings = Settings(appendonly=True, dir=str(folder), save=(), **settings)  # type: ignore[arg-type]
+        self.settings = Settings(appendonly=True, dir=str(folder))
+        for name, value in settings.items():
+            setattr(self.settings, name, value)
         self.harness = EngineHarness(settings=self.settings)
         self.plugin = AofPlugin(NoSettings())
         self.plugin.file_system = disk
         self.plugin.call = at_once
         self.folder = folder / "appendonlydir"
         self.supervisor = Supervisor(self.harness.engine, {"aof": self.plugin}, str(folder))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """From the start of the plugin to its ordered end."""
+        async with trio.open_nursery() as nursery:
+            try:
+                await self.supervisor.start(nursery)
+                yield
+            finally:
+                await self.supervisor.stop()
+            nursery.cancel_scope.cancel()
 
     def client(self) -> HarnessClient:
         return self.harness.client()
@@ -131,13 +145,17 @@ class AppendOnlyServer:
         assert isinstance(text, bytes)
         return dict(line.split(":", 1) for line in text.decode().split("\r\n") if ":" in line)
 
+    async def until(self, field: str, value: str) -> dict[str, str]:
+        """Wait until INFO says so; INFO then. Time runs ahead while a thread saves."""
+        with trio.fail_after(36_000):
+            while (info := self.info())[field] != value:
+                await trio.sleep(0.01)
+        return info
+
     async def rewritten(self) -> dict[str, str]:
         """Wait until no rewrite is under way; INFO then."""
         await trio.sleep(0.2)
-        with trio.fail_after(3600):
-            while (info := self.info())["aof_rewrite_in_progress"] == "1":
-                await trio.sleep(0.01)
-        return info
+        return await self.until("aof_rewrite_in_progress", "0")
 
 
 @asynccontextmanager
@@ -146,13 +164,8 @@ async def append_only(
 ) -> AsyncIterator[AppendOnlyServer]:
     """A server that has started; it ends in order with the block."""
     server = AppendOnlyServer(folder, disk or FileSystem(), **settings)
-    async with trio.open_nursery() as nursery:
-        try:
-            await server.supervisor.start(nursery)
-            yield server
-        finally:
-            await server.supervisor.stop()
-        nursery.cancel_scope.cancel()
+    async with server.running():
+        yield server
 
 
 def contents(folder: Path) -> bytes:
