@@ -42,9 +42,9 @@ class Lines(Encoder):
         return sum(map(len, self.lines))
 
     def take(self) -> list[bytes]:
-        lines = self.lines
+        chunk = b"".join(self.lines)
         self.lines = []
-        return lines
+        return [chunk]
 
     def finish(self, chunk: bytes) -> bytes:
         return chunk.upper()
