@@ -52,10 +52,22 @@ LAYERS: dict[str, set[str]] = {
     },
     "config": {"files", "keyspace", "observability", "protocol"},
     "engine": {"backend", "files", "hypercache", "keyspace", "protocol", "reply"},
-    "durability": {"backend", "engine"},
+    "group_commit": {"engine"},
+    "durability": {"backend", "engine", "group_commit"},
+    "shutdown": {"engine", "observability", "persistence", "reply"},
     "oom_score": {"config"},
     "rdb": {"backend", "keyspace", "streams", "values"},
-    "commands": {"backend", "config", "engine", "keyspace", "rdb", "reply", "streams", "values"},
+    "commands": {
+        "backend",
+        "config",
+        "engine",
+        "keyspace",
+        "persistence",
+        "rdb",
+        "reply",
+        "streams",
+        "values",
+    },
     "persistence": {"backend", "backend_tools", "engine", "keyspace", "rdb", "reply"},
     "plugin": {"backend", "config", "engine", "keyspace", "persistence", "protocol", "reply"},
     "extensions": {"backend", "backend_tools", "plugin"},
@@ -82,6 +94,7 @@ LAYERS: dict[str, set[str]] = {
         "keyspace",
         "observability",
         "oom_score",
+        "shutdown",
         "supervision",
         "transport",
         "wiring",
@@ -132,7 +145,7 @@ BACKEND_MAY_IMPORT = re.compile(
 # Plugins know the contract and what goes through it.
 PLUGIN_MAY_IMPORT = re.compile(
     r"hypercache\.(plugin|backend|backend_tools|config|files|reply|rdb|keyspace|engine"
-    r"|observability|persistence|protocol)(\.|$)"
+    r"|group_commit|observability|persistence|protocol|streams|values|__version__)(\.|$)"
 )
 # Loaded by name: the command line, the modules of commands, fixtures for pytest.
 LOADED_BY_NAME = re.compile(
