@@ -5,12 +5,11 @@ databases, the end mark and a checksum. Databases may alternate: each change of 
 writes its number anew.
 """
 
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE, Entry
-from hypercache.config import Settings
 from hypercache.persistence.encoder import Encoder, Origin, ValueParts
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
@@ -41,7 +40,15 @@ class _OpenValue(ValueParts):
         return False
 
 
-def rdb_encoder(settings: Settings, preamble: bool = False) -> "RdbEncoder":
+class RdbSettings(Protocol):
+    """The settings that say how files are written."""
+
+    rdb_version: int
+    rdbcompression: bool
+    rdbchecksum: bool
+
+
+def rdb_encoder(settings: RdbSettings, preamble: bool = False) -> "RdbEncoder":
     """The encoder of RDB files that the settings ask for."""
     return RdbEncoder(settings.rdb_version, settings.rdbcompression, settings.rdbchecksum, preamble)
 
