@@ -1,6 +1,7 @@
 # mypyc: interpreted
 """The plugin: what it recovers, registers, and runs."""
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -46,8 +47,9 @@ class AofPlugin(Plugin):
                 task_status.started()
                 await file.run()
             finally:
+                cancelled = trio.current_effective_deadline() == -math.inf
                 with trio.CancelScope(shield=True):
-                    await file.end()
+                    await file.end(in_order=cancelled)
 
     @asynccontextmanager
     async def _caller(self) -> AsyncIterator[Caller]:

@@ -10,12 +10,13 @@ from hypercache.backend import BackendError
 from hypercache.config import ConfigError
 from hypercache.engine.ending import Ending
 from hypercache.group_commit import Caller
-from hypercache.persistence.errors import SaveError
+from hypercache.persistence.errors import LoadError, SaveError
+from hypercache.persistence.loader import Loader
 from hypercache.plugin import ErrorReply, PluginHost
 from hypercache_aof.information import Times, fields
 from hypercache_aof.manifest import AofFolder
 from hypercache_aof.pacing import Pace, has_grown
-from hypercache_aof.recovery import Recovered
+from hypercache_aof.recovery import Recovered, load_now
 from hypercache_aof.rewriting import Rewriter
 from hypercache_aof.writing import Writer
 
@@ -78,6 +79,29 @@ class AppendOnly:
             self.pace.reset()
             self.requested = True
         self._look_now()
+
+    def repeat(self, loader: Loader) -> None:
+        """Load what the file holds in the place of all data (DEBUG LOADAOF); raises `LoadError`.
+
+        What is in no batch yet has to be with the sink already.
+        """
+        self._write_now()
+        checksum = self._host.settings.rdbchecksum
+        load_now(self.rewriter.folder, loader, checksum=checksum)
+
+    def _write_now(self) -> None:
+        writer = self.writer
+        pending = writer.sink.pending
+        if not pending:
+            return
+        if writer.increment is None or writer.held or writer.error:
+            raise LoadError("the append-only file is being written, or cannot be")
+        try:
+            writer.increment.write(b"".join(pending))
+        except OSError as error:
+            writer.failed(error)
+            raise LoadError(f"{writer.increment.path}: {error.strerror}") from error
+        writer.sink.written(len(pending))
 
     def fields(self) -> Mapping[str, object]:
         """What INFO says."""
@@ -208,15 +232,15 @@ class AppendOnly:
         await self.end()
         self._host.log.info("aof_disabled")
 
-    async def end(self) -> None:
-        """Have everything on the disk, and write nothing more."""
+    async def end(self, in_order: bool = True) -> None:
+        """Have everything on the disk, and write nothing more; see `Writer.end`."""
         if not self._attached:
             return
         self._attached = False
         was_active, self.active = self.active, False
         try:
             await self.rewriter.settle()
-            await self.writer.end()
+            await self.writer.end(in_order)
         except SaveError as error:
             if was_active:
                 self._host.log.error("aof_end_failed", error=str(error))

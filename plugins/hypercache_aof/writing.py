@@ -177,10 +177,12 @@ class Writer:
             return
         job = _Job(increment, b"".join(self.sink.pending), sync)
         self.held = count > 0
-        error = await self._run(job)
-        self.held = False
-        if job.written:
-            self.sink.written(count)
+        try:
+            error = await self._run(job)
+        finally:
+            self.held = False
+            if job.written:
+                self.sink.written(count)
         if error is not None:
             self.failed(error, broken=job.written)
             return
@@ -265,12 +267,15 @@ class Writer:
         self.succeeded()
         self.follow_policy()
 
-    async def end(self) -> None:
+    async def end(self, in_order: bool = True) -> None:
         """Write and sync everything, end the increment, and write nothing more.
 
-        Raises `SaveError`, where some of it may be lost; who waits for it is dropped.
+        Raises `SaveError`, where some of it may be lost; who waits for it is dropped. So is
+        everybody after a crash (``in_order`` is false): then the gate stays as well.
         """
         self.listed = False
+        if self._gate is not None and not in_order:
+            self._host.drop_held(self._gate)
         async with self.lock:
             await self.commit(final=True)
             increment, rest = self.increment, b"".join(self.sink.pending)
@@ -287,7 +292,8 @@ class Writer:
                 self.error = ""
                 self._host.refuse_writes("")
                 raise SaveError(f"the append-only file could not be ended: {reason}")
-            self.lift_gate()
+            if in_order:
+                self.lift_gate()
 
     async def _finish(self, increment: Increment, rest: bytes, offset: int) -> Exception | None:
         error: Exception | None = None

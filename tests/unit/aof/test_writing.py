@@ -199,6 +199,19 @@ async def test_end_on_a_broken_disk_acknowledges_nothing(
     assert await recovered(tmp_path, "key") == [None]
 
 
+async def test_crash_acknowledges_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A bug of ours ends the plugin, and with it the server; nobody is told otherwise."""
+    disk = Disk()
+    async with append_only(tmp_path, disk, appendfsync="always") as server:
+        client = server.client()
+        disk.plan.raise_at(1, RuntimeError("bug"), call="sync")
+        assert client.command("SET", "key", "1") is NOTHING
+        await trio.sleep(1)
+    assert client.replies() == []
+    assert client.closed
+    assert await recovered(tmp_path, "key") == [b"1"], "and it is there once"
+
+
 async def test_last_replies_leave_with_the_end(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with append_only(tmp_path, appendfsync="always") as server:
         client = server.client()
