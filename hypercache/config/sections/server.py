@@ -85,7 +85,7 @@ class PluginsSettings:
 
     plugins: dict[str, dict[str, object]] = setting(
         Plugins(),
-        {"scripting": {}, "snapshot": {}},
+        {"scripting": {}, "snapshot": {}, "aof": {}},
         "Plugins to start, in this order, each with its settings.",
         fixed=True,
         ours=True,

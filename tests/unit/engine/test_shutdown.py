@@ -35,7 +35,7 @@ class Keeper:
 
 
 class Server:
-    """A harness whose end is ordered; ``over`` once it has come."""
+    """A harness whose end is ordered; `is_over` once it has come."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.harness = EngineHarness()
@@ -44,15 +44,18 @@ class Server:
         self.harness.engine.shutdown = self.end
         self.keeper = Keeper()
         self.end.saves.append(self.keeper.save)
-        self.over = False
+        self._over = False
         nursery.start_soon(self._run)
+
+    def is_over(self) -> bool:
+        return self._over
 
     def _tell(self) -> None:
         self.told += 1
 
     async def _run(self) -> None:
         await self.end.wait()
-        self.over = True
+        self._over = True
 
 
 @asynccontextmanager
@@ -72,11 +75,11 @@ async def test_the_end_comes_once_data_are_saved() -> None:
         assert server.harness.command("SHUTDOWN", "NOSAVE", "FORCE") is NOTHING
         await settled()
         assert server.keeper.asked == [(False, True)]
-        assert not server.over
+        assert not server.is_over()
         assert server.told == 1
         server.keeper.may.set()
         await settled()
-        assert server.over
+        assert server.is_over()
         assert server.harness.first.replies() == []
         assert server.harness.client().command("SHUTDOWN", "ABORT") == NONE
 
@@ -146,11 +149,11 @@ async def test_the_end_is_refused_where_data_cannot_be_saved() -> None:
         await settled()
         assert server.harness.first.replies() == [REFUSED]
         assert other.replies() == [REFUSED]
-        assert not server.over
+        assert not server.is_over()
         assert server.harness.command("SET", "key", "value") == "OK"
         assert server.harness.command("SHUTDOWN", "FORCE") is NOTHING
         await settled()
-        assert server.over
+        assert server.is_over()
 
 
 async def test_who_insists_is_not_refused() -> None:
@@ -163,7 +166,7 @@ async def test_who_insists_is_not_refused() -> None:
         server.keeper.fails = True
         server.keeper.may.set()
         await settled()
-        assert server.over
+        assert server.is_over()
 
 
 async def test_the_last_to_start_saves_first() -> None:
@@ -190,7 +193,7 @@ async def test_a_shutdown_that_is_aborted_at_once() -> None:
         assert not server.end.abort()
         await settled()
         assert server.keeper.asked == []
-        assert not server.over
+        assert not server.is_over()
 
 
 async def test_nothing_to_save_with() -> None:
@@ -200,7 +203,7 @@ async def test_nothing_to_save_with() -> None:
         assert server.harness.command("SHUTDOWN", "SAVE") == REFUSED
         assert server.harness.command("SHUTDOWN", "SAVE", "FORCE") is NOTHING
         await settled()
-        assert server.over
+        assert server.is_over()
 
 
 async def test_a_start_cannot_be_aborted() -> None:

@@ -1,0 +1,81 @@
+"""Snapshots of a server process: at its end, by command, and where they cannot be written."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.process import wait_until
+from tests.support.resp import Disconnected, ReplyError, connect, info
+from tests.support.servers import StartServer
+
+RULE = {"save": "3600 1", "rdb-key-save-delay": "0"}
+REFUSED = ReplyError("ERR Errors trying to SHUTDOWN. Check logs.")
+
+
+def snapshots(folder: Path) -> list[str]:
+    return sorted([path.name for path in folder.iterdir() if path.suffix in (".hcs", ".rdb")])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_data_are_back_after_a_signal(
+    start_server: StartServer, tmp_path: Path, number: int
+) -> None:
+    first = start_server(RULE, directory=tmp_path)
+    with connect(first) as client:
+        client.call("SET", "key", "value")
+        client.call("HSET", "hash", "field", "1")
+        first.send_signal(number)
+        assert first.wait_ended() == 0
+    assert len(snapshots(tmp_path)) == 1
+    with connect(start_server(RULE, directory=tmp_path)) as client:
+        assert client.call("GET", "key") == b"value"
+        assert client.call("HGETALL", "hash") == [b"field", b"1"]
+        assert info(client, "persistence")["rdb_last_load_keys_loaded"] == "2"
+
+
+def test_signals_may_stand_for_an_end_without_saving(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server(RULE | {"shutdown-on-sigterm": "nosave"}, directory=tmp_path)
+    with connect(server) as client:
+        client.call("SET", "key", "value")
+    server.stop()
+    assert snapshots(tmp_path) == []
+
+
+def test_a_server_that_cannot_save_goes_on(start_server: StartServer, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    server = start_server(RULE | {"snapshot-format": "rdb"}, directory=folder)
+    with connect(server) as client:
+        client.call("SET", "key", "value")
+        shutil.move(folder, tmp_path / "elsewhere")
+        assert client.call("SHUTDOWN") == REFUSED
+        assert client.call("SET", "key", "more") == "OK"
+        server.send_signal(signal.SIGTERM)  # refused as well, and no second one follows
+        shutil.move(tmp_path / "elsewhere", folder)
+        with pytest.raises((Disconnected, ConnectionError)):
+            client.call("SHUTDOWN", "SAVE")
+    assert server.wait_ended() == 0
+    assert snapshots(folder) == ["dump.rdb"]
+
+
+def test_an_end_is_aborted_while_data_are_saved(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(RULE | {"rdb-key-save-delay": "10000000"}, directory=tmp_path)
+    with connect(server) as asking, connect(server) as writing, connect(server) as other:
+        other.call("SET", "key", "1")
+        asking.send(b"SHUTDOWN\r\n")
+        wait_until(
+            lambda: info(other, "persistence")["rdb_bgsave_in_progress"] == "1", "the saving begins"
+        )
+        writing.send(b"INCR key\r\n")
+        assert other.call("GET", "key") == b"1"
+        assert other.call("SHUTDOWN", "ABORT") == "OK"
+        assert asking.read() == REFUSED
+        assert writing.read() == 2
+        assert snapshots(tmp_path) == []
+        with pytest.raises((Disconnected, ConnectionError)):
+            other.call("SHUTDOWN", "NOSAVE")
+    assert server.wait_ended() == 0
