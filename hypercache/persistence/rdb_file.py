@@ -40,9 +40,10 @@ class FileReader(Reader):
         if size > self.left():
             raise RdbError("the file is cut here")
         self._code = crc64(self.data[: self.at], self._code)
-        self._base += self.at
         rest = self.data[self.at :]
+        self._base += self.at
         self.data = b""
+        self.at = 0
         pieces = [rest]
         # No more than there is: whoever reads a small file needs no large buffer.
         missing: i64 = min(max(size, _CHUNK), self.left()) - len(rest)
@@ -57,7 +58,6 @@ class FileReader(Reader):
         if have < size:
             raise RdbError("the file has become shorter while it was read")
         self.data = b"".join(pieces)
-        self.at = 0
         self.end = have
 
     def close(self) -> None:

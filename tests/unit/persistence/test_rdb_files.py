@@ -65,6 +65,24 @@ def test_everything_comes_back(tmp_path: Path, version: int, compression: bool) 
         assert after.engine.keyspaces[each.index].store.volatile() == each.store.volatile()
 
 
+def test_long_strings(tmp_path: Path) -> None:
+    """Longer than what is read, compressed or copied at once."""
+    path = tmp_path / "dump.rdb"
+    chance = random.Random(7)
+    before = EngineHarness()
+    for number, size in enumerate((1_500_000, 70_000, 1_048_570, 1_048_576, 30)):
+        before.command("SET", f"random:{number}", chance.randbytes(size))
+        before.command("SET", f"alike:{number}", b"abc" * size)
+    before.command("HSET", "hash", "f", b"alike" * 20_000, "g", chance.randbytes(70_000))
+    before.command("SETRANGE", "edited", 17_000_000, "end")
+    before.command("SETRANGE", "compressed", 1_700_000, "end")
+    save(before.engine, path)
+    assert path.stat().st_size < 21_500_000
+    after = EngineHarness()
+    load(after.engine, path)
+    assert digest(after.engine) == digest(before.engine)
+
+
 def test_deadlines_of_fields_come_back(tmp_path: Path) -> None:
     path = tmp_path / "dump.rdb"
     before = EngineHarness()
