@@ -1,7 +1,6 @@
 # mypyc: interpreted
 """What the command line does with RDB files: check, repair, load, save."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final
@@ -14,14 +13,13 @@ from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.loader import Loader
 from hypercache.persistence.rdb_reader import HEAD, MAGIC, RdbReader
 from hypercache.persistence.rdb_writer import RdbEncoder
+from hypercache.persistence.saving import save_now, temporary
 from hypercache.persistence.tools import FileTools
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
 
 # Bytes between two looks at the progress, and of one copy.
 _STEP: Final = 4 << 20
-# Microseconds of a capture's step.
-_BUDGET: Final = 50_000
 
 
 class RdbTools(FileTools):
@@ -63,29 +61,8 @@ class RdbTools(FileTools):
             reader.close()
 
     def save(self, path: Path, capture: Callable[[Encoder], Capture], progress: Progress) -> None:
-        encoder = RdbEncoder(self.rdb_version, self.compression)
-        running = capture(encoder)
-        files = FileSystem()
-        new = path.with_name(f"temp-{os.getpid()}.rdb")
-        try:
-            descriptor = files.create(new)
-            try:
-                going = True
-                while going:
-                    going = running.step(_BUDGET)
-                    for chunk in encoder.take():
-                        files.write_all(descriptor, encoder.finish(chunk))
-                    progress("save", int(running.keys_done), int(running.keys_total))
-                files.write_all(descriptor, encoder.trailer())
-                files.sync(descriptor)
-            finally:
-                files.close(descriptor)
-            files.rename(new, path)
-        except OSError as error:
-            files.remove(new)
-            raise SaveError(f"{path}: cannot be written: {error}") from error
-        finally:
-            running.close()
+        running = capture(RdbEncoder(self.rdb_version, self.compression))
+        save_now(running, path, FileSystem(), progress)
 
 
 def _open(path: Path, loader: Loader | None) -> RdbReader:
@@ -114,7 +91,7 @@ def _repair(path: Path, reader: RdbReader) -> str:
     if not reader.keys:
         return "nothing was changed: no key lies before the damage"
     files = FileSystem()
-    new = path.with_name(f"temp-{os.getpid()}.rdb")
+    new = temporary(path)
     try:
         descriptor = files.create(new)
         try:
