@@ -119,8 +119,6 @@ async def test_rewrites_that_fail_wait_longer_and_longer(
 @pytest.mark.parametrize(
     "call", ["append", "write", "sync", "create", "create_base", "rename", "sync_folder"]
 )
-    "call", ["append", "write", "sync", "create", "create_base", "rename", "sync_folder"]
-)
 async def test_whatever_fails_in_a_rewrite_nothing_is_lost(
     call: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
