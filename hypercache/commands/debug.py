@@ -19,7 +19,7 @@ from hypercache.commands.debug_internals import (
     show_value_table,
     tune_reply_buffer,
 )
-from hypercache.commands.debug_reload import reload_all
+from hypercache.commands.debug_reload import load_append_only, reload_all
 from hypercache.commands.objects import encoding_of
 from hypercache.config.text import parse_memory
 from hypercache.engine.command import command
@@ -269,6 +269,9 @@ _SUBCOMMANDS: Final[dict[bytes, Subcommand]] = {
         2,
         "HTSTATS-KEY <key> [full]",
         "Always refused: values are no hash tables that can be looked into.",
+    ),
+    b"loadaof": Subcommand(
+        load_append_only, 0, 0, "LOADAOF", "Drop all data and load the append-only file."
     ),
     b"log": Subcommand(log, 1, 1, "LOG <message>", "Write a message to the log."),
     b"object": Subcommand(show_object, 1, 1, "OBJECT <key>", "Show how a value is stored."),

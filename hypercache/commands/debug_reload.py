@@ -1,9 +1,9 @@
 # mypyc: interpreted
-"""DEBUG RELOAD: all data into an RDB file and back, as a restart would do it."""
+"""DEBUG RELOAD and LOADAOF: all data back from a file, as a restart would do it."""
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from hypercache.backend import BackendError
 from hypercache.engine.context import Context
@@ -20,6 +20,8 @@ _WRONG_OPTION: Final = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NO
 _CANNOT_LOAD: Final = "ERR Error trying to load the RDB dump, check server logs."
 _OTHER_UNDER_WAY: Final = "ERR Another save or rewrite is under way: can't DEBUG RELOAD right now."
 _IN_TRANSACTION: Final = "ERR DEBUG RELOAD isn't allowed inside a transaction"
+_NO_TRANSACTION: Final = "ERR DEBUG LOADAOF isn't allowed inside a transaction"
+_CANNOT_REPEAT: Final = "ERR Error trying to load the AOF files, check server logs."
 _NAME: Final = re.compile(rb"name=(\S+)")
 # Bytes that are loaded between two commits.
 _STEP: Final = 16 << 20
@@ -60,6 +62,36 @@ def reload_all(context: Context, args: list[bytes]) -> Reply:
     finally:
         engine.units.open()
     engine.reporter.report("info", "reloaded", {"path": str(path)})
+    return OK
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """A file of commands that a plugin shares."""
+
+    def repeat(self, loader: Loader) -> None:
+        """Load what it holds in the place of all data; raises `LoadError`."""
+
+
+def load_append_only(context: Context, args: list[bytes]) -> Reply:
+    """Nobody is served meanwhile. For those who repeat what we do, nothing has changed."""
+    engine = context.engine
+    if context.in_exec:
+        raise ErrorReply(_NO_TRANSACTION)
+    file = engine.shared.get("aof")
+    if engine.capture is not None or not isinstance(file, Repeatable):
+        raise ErrorReply(_CANNOT_REPEAT)
+    engine.commit()
+    engine.units.open()
+    flush(context, args)
+    try:
+        file.repeat(Loader(engine))
+    except (LoadError, BackendError) as error:
+        _report(context, error)
+        raise ErrorReply(_CANNOT_REPEAT) from error
+    finally:
+        engine.units.open()
+    engine.reporter.report("info", "append_only_file_loaded", {})
     return OK
 
 

@@ -61,7 +61,8 @@ class Settlement:
             if not context.in_exec:
                 self.engine.journal.append(changes.effects)
                 changes.effects = []
-        elif changed:
+        elif changed and (not changes.journalled or self.engine.journal.store is not None):
+            # With sinks, a change that is withheld from them is nothing to wait for.
             self.engine.journal.offset += 1
         if changed or rewritten:
             context.written = self.engine.journal.offset

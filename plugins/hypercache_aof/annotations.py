@@ -11,15 +11,26 @@ import re
 from typing import Final
 from zlib import crc32
 
+from librt.strings import BytesWriter
 from mypy_extensions import i64
 
 #: What our lines begin with.
 MARK: Final = b"#HC:"
-_END: Final = b"end"
 #: Longer lines are no annotations: stock servers read up to 1,024 bytes.
 LONGEST: Final = 1000
-_CODE: Final = 8
-_HEXADECIMAL: Final = b"0123456789abcdef"
+_COMMA: Final[i64] = 44
+_ZERO: Final[i64] = 48
+_NINE: Final[i64] = 57
+_SMALL_A: Final[i64] = 97
+_SMALL_F: Final[i64] = 102
+_END: Final = b"#HC:end,"
+# Digits of a number, and of a checksum with what ends its line.
+_DIGITS: Final[i64] = 18
+_CODE: Final[i64] = 8
+_LAST: Final[i64] = 10
+_FEW: Final[list[bytes]] = [b"%d" % n for n in range(1000)]
+_GROUPS: Final[list[bytes]] = [b"%03d" % n for n in range(1000)]
+_BYTES: Final[list[bytes]] = [b"%02x" % n for n in range(256)]
 _BEGUN: Final = re.compile(
     rb"#(H(C(:(e(nd?)?)?)?)?)?"
     rb"|#HC:\d+(,\d*(,[0-9a-f]{0,8}(,[0-9a-f]{0,8}\r?)?)?)?"
@@ -30,8 +41,15 @@ _BEGUN: Final = re.compile(
 
 def batch_line(offset: i64, size: i64, code: i64) -> bytes:
     """The line before a batch of ``size`` bytes with the CRC-32 ``code``."""
-    line = b"#HC:%d,%d,%08x," % (offset, size, code)
-    return line + b"%08x\r\n" % crc32(line)
+    out = BytesWriter()
+    out.write(MARK)
+    _write_number(out, offset)
+    out.append(44)
+    _write_number(out, size)
+    out.append(44)
+    _write_code(out, code)
+    out.append(44)
+    return _ended(out)
 
 
 def opening_line(offset: i64) -> bytes:
@@ -41,8 +59,35 @@ def opening_line(offset: i64) -> bytes:
 
 def end_line(offset: i64, size: i64) -> bytes:
     """The end of a file that has ``size`` bytes: at an ordered end, or before the next file."""
-    line = b"#HC:end,%d,%d," % (offset, size)
-    return line + b"%08x\r\n" % crc32(line)
+    out = BytesWriter()
+    out.write(_END)
+    _write_number(out, offset)
+    out.append(44)
+    _write_number(out, size)
+    out.append(44)
+    return _ended(out)
+
+
+def _ended(out: BytesWriter) -> bytes:
+    """The whole line, with its checksum."""
+    _write_code(out, crc32(out.getvalue()))
+    out.write(b"\r\n")
+    return out.getvalue()
+
+
+def _write_number(out: BytesWriter, number: i64) -> None:
+    if number >= 1000:
+        _write_number(out, number // 1000)
+        out.write(_GROUPS[number % 1000])
+    else:
+        out.write(_FEW[number])
+
+
+def _write_code(out: BytesWriter, code: i64) -> None:
+    out.write(_BYTES[code >> 24 & 255])
+    out.write(_BYTES[code >> 16 & 255])
+    out.write(_BYTES[code >> 8 & 255])
+    out.write(_BYTES[code & 255])
 
 
 def time_line(seconds: i64) -> bytes:
@@ -64,29 +109,66 @@ class Annotation:
 
 def parse(line: bytes) -> Annotation | None:
     """A line that begins with `MARK`, with its line break; None if it is damaged."""
-    parts = line[len(MARK) : -2].split(b",")
-    if len(parts) != 4:
+    size: i64 = len(line)
+    ends = line.startswith(_END)
+    at: i64 = 8 if ends else 4
+    offset = _number(line, at, size)
+    at = _behind(line, at, size)
+    number = _number(line, at, size)
+    at = _behind(line, at, size)
+    code: i64 = 0
+    if not ends:
+        code = _code(line, at, size)
+        at += _CODE + 1
+    if offset < 0 or number < 0 or code < 0 or at + _LAST != size:
         return None
-    ends = parts[0] == _END
-    at = 1 if ends else 0
-    if not (parts[at].isdigit() and parts[at + 1].isdigit()):
+    if not line.endswith(b"\r\n") or line[at - 1] != _COMMA:
         return None
-    if len(parts[at]) > 18 or len(parts[at + 1]) > 18:
+    if _code(line, at, size) != crc32(line[:at]):
         return None
-    offset = int(parts[at])
-    size = int(parts[at + 1])
-    if ends:
-        expected = end_line(offset, size)
-        code = 0
-    else:
-        code = _code(parts[2])
-        expected = batch_line(offset, size, code)
-    return Annotation(offset, size, code, ends) if line == expected else None
+    return Annotation(offset, number, code, ends)
 
 
-def _code(text: bytes) -> i64:
-    """Eight hexadecimal digits; 0 for anything else, which no line with it repeats."""
-    return int(text, 16) if len(text) == _CODE and not text.strip(_HEXADECIMAL) else 0
+def _number(line: bytes, at: i64, size: i64) -> i64:
+    """The number before the next comma; -1 where there is none."""
+    number: i64 = 0
+    begin: i64 = at
+    while at < size and at - begin <= _DIGITS:
+        char: i64 = line[at]
+        if char == _COMMA:
+            return number if at > begin and (line[begin] != _ZERO or at == begin + 1) else -1
+        if not _ZERO <= char <= _NINE:
+            return -1
+        number = number * 10 + (char - _ZERO)
+        at += 1
+    return -1
+
+
+def _behind(line: bytes, at: i64, size: i64) -> i64:
+    """The index behind the next comma, or behind everything."""
+    while at < size:
+        if line[at] == _COMMA:
+            return at + 1
+        at += 1
+    return size
+
+
+def _code(line: bytes, at: i64, size: i64) -> i64:
+    """The checksum of eight hexadecimal digits here; -1 where there is none."""
+    if at + _CODE > size:
+        return -1
+    code: i64 = 0
+    end: i64 = at + _CODE
+    while at < end:
+        char: i64 = line[at]
+        if _ZERO <= char <= _NINE:
+            code = code * 16 + (char - _ZERO)
+        elif _SMALL_A <= char <= _SMALL_F:
+            code = code * 16 + (char - _SMALL_A + 10)
+        else:
+            return -1
+        at += 1
+    return code
 
 
 def may_become(line: bytes) -> bool:
