@@ -71,7 +71,10 @@ class Encoder:
         return 1 << 62
 
     def open(self, database: int, key: bytes, entry: Entry) -> ValueParts:
-        """A key with a large value (`LARGE` elements or more), one at a time: see `ValueParts`."""
+        """A key with a large value, one at a time: see `ValueParts`.
+
+        One of `LARGE` elements or more, or a string of at least `long_string` bytes.
+        """
         raise NotImplementedError
 
     def end(self) -> None:

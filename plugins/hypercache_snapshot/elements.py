@@ -121,10 +121,12 @@ class _ZSetElements(Elements):
         for member, score in self._value.range(self._at, stop):
             flat.append(member)
             # Integers take fewer bytes; 0.0 may be -0.0, of which there is no integer.
-            if score != 0.0 and -_EXACT < score < _EXACT and score == int(score):
-                flat.append(int(score))
-            else:
-                flat.append(score)
+            if score != 0.0 and -_EXACT < score < _EXACT:
+                whole = int(score)
+                if float(whole) == score:
+                    flat.append(whole)
+                    continue
+            flat.append(score)
         self._at = stop
         self.ended = stop == self._length
         return flat

@@ -26,7 +26,7 @@ from hypercache_snapshot.reader import SnapshotReader
 from hypercache_snapshot.retention import Snapshots, time_named
 
 #: Bytes that are loaded between two looks at the clients.
-STEP: Final = 1 << 20
+STEP: Final = 256 << 10
 # Records of an RDB file in which its facts stand, before anything else.
 _FACTS: Final = 64
 _CREATED: Final = b"ctime"
