@@ -24,6 +24,7 @@ import trio
 from hypercache.engine.units import attempt
 from hypercache.group_commit import Caller
 from hypercache.persistence.capture import Capture
+from hypercache.persistence.errors import LoadError, SaveError
 from hypercache.persistence.rdb_writer import rdb_encoder
 from hypercache.persistence.saving import Saving
 from hypercache.plugin import PluginHost
@@ -187,6 +188,7 @@ class Rewriter:
         """
         await self._make_folder()
         async with self._writer.lock:
+            await self._learn()
             capture = self._capture()
             try:
                 if self._writer.increment is not None:
@@ -201,6 +203,7 @@ class Rewriter:
         writer = self._writer
         await self._make_folder()
         async with writer.lock:
+            await self._learn()
             capture = self._capture()
             manifest = self.manifest.copy()
             _, increment = self._new_increment(manifest)
@@ -226,6 +229,24 @@ class Rewriter:
                     await self._abandon(increment)
             raise
         writer.list()
+
+    async def _learn(self) -> None:
+        """Files that are there though nothing was loaded from them are replaced, not overwritten.
+
+        Raises `SaveError` where the manifest is damaged: nobody else has looked at it.
+        """
+        if self.manifest.files():
+            return
+        found: list[Manifest] = []
+        try:
+            await self._call(lambda: found.append(self.folder.read()))
+        except LoadError as error:
+            raise SaveError(f"{error}; move it away to begin anew") from error
+        manifest = found[0]
+        manifest.last_base = max(manifest.last_base, self.manifest.last_base)
+        manifest.last_increment = max(manifest.last_increment, self.manifest.last_increment)
+        self._strays += [self.folder.path_of(file) for file in self.folder.unlisted(manifest)]
+        self.manifest = manifest
 
     async def _abandon(self, increment: Increment) -> None:
         """Keep nothing any more: what is in the increment leads to nothing without a base."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from hypercache_aof.annotations import opening_line
 from trio.testing import MockClock
 
 from hypercache.persistence.capture import Capture
@@ -192,6 +193,38 @@ async def test_switched_on_where_it_was_off_at_the_start(
         assert names(server) == ["2.incr.aof", "3.base.rdb", "manifest"]
         assert client.command("INCR", "key") == 3
     assert await recovered(tmp_path, "GET", "key") == b"3"
+
+
+async def test_increment_of_a_killed_server_is_not_appended_to(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It was killed before there was a first base: no manifest names the increment."""
+    (tmp_path / "appendonlydir").mkdir()
+    (tmp_path / "appendonlydir" / "appendonly.aof.1.incr.aof").write_bytes(opening_line(7))
+    async with append_only(tmp_path) as server:
+        assert server.client().command("INCR", "n") == 1
+        assert names(server) == ["1.base.rdb", "2.incr.aof", "manifest"]
+    assert await recovered(tmp_path, "GET", "n") == b"1"
+
+
+async def test_files_from_before_it_was_off_are_replaced(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Nothing was loaded from them; as in Redis, what is there now counts."""
+    async with append_only(tmp_path) as server:
+        server.client().command("SET", "old", "1")
+    disk = Disk()
+    server = AppendOnlyServer(tmp_path, disk)
+    server.settings.appendonly = False
+    async with server.running():
+        assert server.client().command("SET", "new", "1") == "OK"
+        disk.plan.raise_at(1, BROKEN, call="create_base")
+        server.client().command("CONFIG", "SET", "appendonly", "yes")
+        await server.until("aof_last_bgrewrite_status", "err")
+        assert "1.base.rdb" in names(server), "until there is another"
+        await server.until("aof_last_bgrewrite_status", "ok")
+        assert names(server) == ["3.base.rdb", "3.incr.aof", "manifest"]
+    assert await recovered(tmp_path, "MGET", "old", "new") == [None, b"1"]
 
 
 async def test_waitaof_ends_with_the_file(tmp_path: Path, autojump_clock: MockClock) -> None:
