@@ -205,13 +205,16 @@ class Capture(BeforeChange):
 
     def before_change(self, database: int, key: bytes, entry: Entry | None) -> None:
         number = self._origins[database]
-        if not self._left[number] and self.failure is None:
-            self.failure = attempt(partial(self._claim, number, key, entry))
-
-    def _claim(self, number: int, key: bytes, entry: Entry | None) -> None:
-        self._finish(number, key)
+        if self._left[number] or self.failure is not None:
+            return
         claimed = self._walks[number].claim(key)
-        if self._later and number == self._at and key in self._later:
+        if claimed or self._parts is not None or self._later:
+            self.failure = attempt(partial(self._hurry, number, key, entry, claimed))
+
+    def _hurry(self, number: int, key: bytes, entry: Entry | None, claimed: bool) -> None:
+        """Encode a key that is about to change, if it was not."""
+        self._finish(number, key)
+        if number == self._at and key in self._later:
             self._later.remove(key)
             claimed = True
         if claimed and entry is not None:
