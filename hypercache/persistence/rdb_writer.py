@@ -9,7 +9,7 @@ from typing import Final, Protocol, cast
 
 from mypy_extensions import i64
 
-from hypercache.backend import NO_EXPIRE, Entry
+from hypercache.backend import NO_EXPIRE, Entry, Value
 from hypercache.persistence.encoder import Encoder, Origin, ValueParts
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
@@ -17,7 +17,6 @@ from hypercache.rdb.dump import form_of, parts_of, write_value
 from hypercache.rdb.lzf import Compressor
 from hypercache.rdb.parts import Parts
 from hypercache.rdb.primitives import Writer
-from hypercache.values import Value
 
 #: What an RDB file begins with; its version in four digits follows.
 MAGIC: Final = b"REDIS"
