@@ -328,11 +328,23 @@ class AofReader:
         at: i64 = self._next
         command: list[bytes] = []
         while count > 0:
-            length: i64 = self._number(at, end, _DOLLAR)
+            length: i64 = -1
+            start: i64 = at + 4
+            if start < end and data[at] == _DOLLAR:  # one digit or two: most lengths
+                first: i64 = data[at + 1]
+                char: i64 = data[at + 2]
+                if char == _CR and data[at + 3] == _LF and _ZERO <= first <= _NINE:
+                    length = first - _ZERO
+                elif data[at + 3] == _CR and data[at + 4] == _LF:
+                    if _ZERO <= first <= _NINE and _ZERO <= char <= _NINE:
+                        length = first * 10 + char - 11 * _ZERO
+                        start += 1
+            if length < 0:
+                length = self._number(at, end, _DOLLAR)
+                start = self._next
             if length < 0:
                 self._needed = end - begin + 1
                 return None
-            start: i64 = self._next
             at = start + length + 2
             if at > end:
                 self._needed = at - begin
