@@ -75,7 +75,7 @@ PHASES: Final = {
     "snapshots, rdb": Phase(snapshots, {"save": "", "snapshot-format": "rdb"}, ballast=2_000),
     "lmdb": Phase(quiet, {"backend": "lmdb", "save": "", "backend-settings.sync": "always"}),
 }
-SHORT: Final = ("snapshots",)
+SHORT: Final = ("always, at operations of a rewrite", "snapshots")
 
 
 def play(start_server: StartServer, phase: Phase, seed: str, rounds: int) -> Totals:
