@@ -80,7 +80,7 @@ def state_of(entry: Entry) -> object:
 def contents(harness: EngineHarness) -> dict[tuple[int, bytes], object]:
     found: dict[tuple[int, bytes], object] = {}
     for keyspace in harness.engine.keyspaces:
-        for key in keyspace.store.keys():  # noqa: SIM118 - a store is no mapping
+        for key in list(keyspace.store.keys()):
             entry = keyspace.store.find(key)
             assert entry is not None
             found[keyspace.index, key] = state_of(entry)

@@ -15,7 +15,7 @@ def contents(engine: Engine) -> Contents:
     """Everything that is there, also what is past its deadline."""
     found: Contents = {}
     for keyspace in engine.keyspaces:
-        for key in keyspace.store.keys():  # noqa: SIM118 - a store is no mapping
+        for key in list(keyspace.store.keys()):
             entry = keyspace.store.find(key)
             assert entry is not None
             found[keyspace.index, key] = (value_of(entry), entry.expire, entry.access)
