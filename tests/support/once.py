@@ -40,6 +40,7 @@ ONCE: Final[dict[str, str]] = {
     "tests/integration/test_examples.py": _STARTS_AND_ENDS,
     "tests/integration/test_lifecycle.py": _STARTS_AND_ENDS,
     "tests/integration/test_lmdb_tools.py": _DISK,
+    "tests/integration/test_persistence_walk.py": _STARTS_AND_ENDS,
     "tests/integration/test_plugins.py": _STARTS_AND_ENDS,
     "tests/integration/test_pytest_plugin.py": _STARTS_AND_ENDS,
     "tests/integration/test_rebinding.py": _STARTS_AND_ENDS,
