@@ -8,9 +8,9 @@ from hypercache.backend import Database, Entry, KeyWalk
 class PoolWalk(KeyWalk):
     """Parts the pool in two: the keys below the slot ``todo`` are still to be handed out.
 
-    Those above were, or are new: the walk goes downwards, as SCAN does. A key of the lower part that is claimed stays where it is,
-    for a key must never move upwards (a SCAN would miss it), and is marked by its slot. So the
-    walk takes a byte a key, once, whatever changes meanwhile.
+    Those above were, or are new: the walk goes downwards, as SCAN does. A key of the lower part
+    that is claimed stays where it is, for a key must never move upwards (a SCAN would miss it),
+    and is marked by its slot. So the walk takes a byte a key, once, whatever changes meanwhile.
     """
 
     def __init__(
