@@ -8,7 +8,7 @@ backend with snapshots of its own is walked without a hook.
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import BackendError, Entry, KeyWalk, Snapshot, Value
 from hypercache.engine.units import attempt
@@ -26,6 +26,7 @@ LARGE: Final[i64] = 512
 _PART: Final[i64] = 256
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Capture(BeforeChange):
     """Begins when it is made: between two rounds, or in a command before it has changed anything.
 

@@ -122,7 +122,9 @@ class Loader:
         context = self._context
         context.db = engine.keyspaces[database]
         try:
-            reply = engine.registry.find(args).function(context, args)
+            command = engine.registry.find(args)
+            context.last_command = command
+            reply = command.function(context, args)
             if changes.edits:
                 engine.settlement.settle_edits()
         except (ErrorReply, BackendError) as error:

@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from hypercache.config import Settings
+from hypercache.observability.logs import configure
 from hypercache.server import LogReporter
 
 
 def test_exception_is_logged_with_its_trace(capfd: pytest.CaptureFixture[str]) -> None:
+    configure(Settings())  # whatever tests of the command line have left
     try:
         raise NameError("value of a user")
     except NameError as error:
