@@ -176,6 +176,13 @@ class PluginHost(Protocol):
         For when it is unknown whether what they have written will ever be safe.
         """
 
+    def after_writes(self, follower: Callable[[], None]) -> Callable[[], None]:
+        """Have ``follower()`` called after each round that has changed something.
+
+        Its replies have been sent by then, or wait behind gates (`waiting`). What is returned
+        ends that when it is called.
+        """
+
     def safe(self, sink: Sink, offset: int) -> None:
         """A sink has everything up to an offset: replies behind gates may leave.
 

@@ -477,7 +477,7 @@ class Engine:
                 self.settlement.sinks_failed(failures)
         if self.journal.offset != self.round_offset:
             self.round_offset = self.journal.offset
-            self.syncs.due = self.syncs.prompt
+            self.syncs.due = self.syncs.prompt or len(self.syncs.followers) > 0
 
     # Background work ---------------------------------------------------------------------------
 

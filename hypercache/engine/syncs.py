@@ -39,6 +39,8 @@ class Syncs:
         self.prompt = False
         #: Whether the round that ends has written something that is to be synced at once.
         self.due = False
+        # Called after each round that has written something, with its replies held or sent.
+        self.followers: list[Callable[[], None]] = []
         self.sink = Sink(backend.name, LOCAL_FILE)
         self.gate: ReplyGate | None = None
         self.wanted: Callable[[], None] | None = None
@@ -65,6 +67,8 @@ class Syncs:
         self.due = False
         if self.wanted is not None:
             self.wanted()
+        for follower in self.followers:
+            follower()
 
     def begin(self) -> i64:
         """A sync begins; the offset up to which everything is safe when it has succeeded."""

@@ -83,6 +83,17 @@ class Host:
     def drop_held(self, gate: ReplyGate) -> None:
         self._engine.delivery.drop_held(gate.passed())
 
+    def after_writes(self, follower: Callable[[], None]) -> Callable[[], None]:
+        followers = self._engine.syncs.followers
+        followers.append(follower)
+
+        def end() -> None:
+            if follower in followers:
+                followers.remove(follower)
+
+        self._undo.append(end)
+        return end
+
     def safe(self, sink: Sink, offset: int) -> None:
         self._check(sink, offset)
         if offset > sink.safe:

@@ -51,6 +51,10 @@ class Syncs:
         self.total += self.last
 
 
+def _nothing() -> None:
+    """In the place of what ends something that has not begun."""
+
+
 class _Job:
     """What the thread does: write, then sync. ``step`` tells how far it came."""
 
@@ -91,6 +95,7 @@ class Writer:
         self._host = host
         self._broke = broke
         self._gate: ReplyGate | None = None
+        self._stop_following: Callable[[], None] = _nothing
         self._commits = GroupCommit(lambda: host.waiting)
         self._sync_began = self._committed = self._failed = -math.inf
 
@@ -105,6 +110,7 @@ class Writer:
         if self.policy == ALWAYS and self.listed and self._gate is None:
             self._gate = ReplyGate([self.sink])
             self._host.add_gate(self._gate)
+            self._stop_following = self._host.after_writes(self._round_over)
         self._commits.hurry()
 
     def follow_times(self) -> None:
@@ -114,16 +120,20 @@ class Writer:
     def lift_gate(self) -> None:
         """Nothing is held back any more."""
         if self._gate is not None:
+            self._stop_following()
             self._host.remove_gate(self._gate)
             self._gate = None
 
     # The end of a round ------------------------------------------------------------------------
 
     def _filled(self) -> None:
-        if self._gate is not None:
-            self._commits.ask()
-        else:
+        if self._gate is None:
             self._write()
+
+    def _round_over(self) -> None:
+        """Who waits for the round's writes is counted now."""
+        if self.sink.pending:
+            self._commits.ask()
 
     def _write(self) -> None:
         """Write now what is pending, unless it has to be kept."""
