@@ -132,8 +132,7 @@ class Writer:
 
     def _round_over(self) -> None:
         """Who waits for the round's writes is counted now."""
-        if self.sink.pending:
-            self._commits.ask()
+        self._commits.ask()
 
     def _write(self) -> None:
         """Write now what is pending, unless it has to be kept."""
@@ -158,9 +157,17 @@ class Writer:
         """Write and sync when it is due, until cancelled."""
         while True:
             await self._commits.due(self._patience())
-            await trio.sleep_until(self._failed + PERIOD)
-            async with self.lock:
+            if self.error:
+                await trio.sleep_until(self._failed + PERIOD)
+            # Without needless checkpoints: each lets a whole round of clients go before.
+            try:
+                self.lock.acquire_nowait()
+            except trio.WouldBlock:
+                await self.lock.acquire()
+            try:
                 await self.commit()
+            finally:
+                self.lock.release()
             if self._gate is not None and self.policy != ALWAYS and not self.error:
                 self.lift_gate()  # everything before the change of policy is on the disk
 
