@@ -17,8 +17,9 @@ Implementations that have only ordered keys and values underneath implement
 from collections.abc import Iterator
 from typing import ClassVar, Final
 
-from mypy_extensions import i32, i64, mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
+from hypercache.backend_entries import BackendError, BackendFull, Entry, SlotFollower
 from hypercache.backend_tools import Progress, unheard
 from hypercache.streams import StreamGroup, StreamValue
 from hypercache.values import (
@@ -47,6 +48,11 @@ ALWAYS: Final = "always"
 EVERYSEC: Final = "everysec"
 NO: Final = "no"
 
+# Samples that are looked at for one with a deadline, how the next is picked, the last deadline.
+_VOLATILE_TRIES: Final = 16
+_END_OF_TIME: Final[i64] = (1 << 62) - 1
+_STEP: Final[i64] = 0x1E3779B97F4A7C15
+
 __all__ = [
     "ALWAYS",
     "CONTRACT_VERSIONS",
@@ -70,6 +76,7 @@ __all__ = [
     "KeyWalk",
     "ListValue",
     "SetValue",
+    "SlotFollower",
     "Snapshot",
     "StreamGroup",
     "StreamValue",
@@ -77,33 +84,6 @@ __all__ = [
     "Value",
     "ZSetValue",
 ]
-
-
-class BackendError(Exception):
-    """A store failed: the text says what happened, where, and what to do."""
-
-
-class BackendFull(BackendError):
-    """No room left (disk or map): writes are refused, reads go on."""
-
-
-@mypyc_attr(acyclic=True)
-class Entry:
-    """What `Database.find` hands out: a key's value and its metadata.
-
-    Read anything; change nothing but ``access`` (the keyspace's access clock: seconds of
-    idle time, or frequency bits; a backend that does not keep entries may forget it).
-    ``value`` is ``bytes`` or a `Value`; ``expire`` a Unix time in milliseconds or
-    ``NO_EXPIRE``; ``slot`` belongs to the backend.
-    """
-
-    __slots__ = ("access", "expire", "slot", "value")
-
-    def __init__(self, value: object, expire: i64, access: i32, slot: i32) -> None:
-        self.value = value
-        self.expire = expire
-        self.access = access
-        self.slot = slot
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -220,6 +200,35 @@ class Database:
         """
         raise NotImplementedError
 
+    def sample_volatile(self, pick: i64) -> bytes | None:
+        """A key with a deadline, chosen by ``pick`` as `sample` does; None when it finds none.
+
+        It serves eviction: roughly uniform is enough. Without one of its own a store is asked
+        for a few samples, then for the key whose deadline comes first.
+        """
+        if self.volatile() == 0:
+            return None
+        for _ in range(_VOLATILE_TRIES):
+            pick = (pick + _STEP) & _END_OF_TIME
+            key = self.sample(pick)
+            entry = None if key is None else self.find(key)
+            if entry is not None and entry.expire != NO_EXPIRE:
+                return key
+        due = self.due(_END_OF_TIME, 1)
+        return due[0] if due else None
+
+    def follow_slots(self, follower: "SlotFollower | None") -> bool:
+        """Tell a follower, in the place of any before it, when a key changes its `Entry.slot`.
+
+        Only where slots are dense: keys have the numbers from 0 to `size` - 1, in any order, a
+        new one the last. `clear` and `swap` are not told. False where slots are not so.
+        """
+        return False
+
+    def key_at(self, slot: int) -> bytes:
+        """The key with a slot, where `follow_slots` is True."""
+        raise NotImplementedError
+
     def keys(self) -> Iterator[bytes]:
         """All keys, in any order; not to be used across a change."""
         raise NotImplementedError
@@ -257,6 +266,18 @@ class Database:
     def adjust(self, key: bytes, before: int, after: int) -> None:
         """The keyspace reports that a `Value` edited in place went from one memory() to another."""
         raise NotImplementedError
+
+    def filter_lookups(self, error_rate: float) -> None:
+        """Spare lookups of keys that are not there by a filter, where `Backend.filters` says so.
+
+        ``error_rate`` is the share of such lookups that need not be spared, 0 for no filter. May
+        be called at any time; raises `ValueError` for a rate that cannot be kept. A database that
+        finds out as quickly as a filter would needs none.
+        """
+
+    def filter_statistics(self) -> dict[str, int]:
+        """Numbers about the filter, by snake_case name; empty where there is none."""
+        return {}
 
     def check(self) -> list[str]:
         """What is inconsistent in this database, in words; empty when all is well. May be slow."""
@@ -377,6 +398,7 @@ class Backend:
     wants_units: bool
     keeps_access: bool
     snapshots: bool
+    filters: bool
     sync_policy: str
     refusal: str
     #: Told by `open` how far it has come where that takes long; set by whoever opens.
@@ -388,6 +410,7 @@ class Backend:
         self.wants_units = False
         self.keeps_access = False
         self.snapshots = False
+        self.filters = False
         self.sync_policy = NO
         self.refusal = ""
         self.progress = unheard

@@ -13,8 +13,16 @@ from typing import Final
 import trio
 
 from hypercache.backend import ALWAYS, Backend
+from hypercache.engine.backends import Backends
 from hypercache.engine.engine import Engine
-from hypercache.group_commit import Caller, GroupCommit, Worker, call_in_thread
+from hypercache.group_commit import (
+    Beginner,
+    Caller,
+    GroupCommit,
+    Worker,
+    begin_nothing,
+    call_in_thread,
+)
 
 # Seconds between two syncs, between two maintenances, and before a failed sync is tried again.
 PERIOD: Final = 1.0
@@ -22,6 +30,8 @@ PERIOD: Final = 1.0
 
 def has_work(backend: Backend) -> bool:
     """Whether a backend has any blocking work; one in memory is spared the threads."""
+    if isinstance(backend, Backends):
+        return any(has_work(part) for part in backend.parts)
     kind = type(backend)
     return (
         backend.sync_policy == ALWAYS
@@ -41,15 +51,20 @@ class Durability:
         self._engine = engine
         self._call = call
         self._call_sync = call
-        self._commits = GroupCommit(lambda: len(engine.delivery.gated))
+        self._begin: Beginner = begin_nothing
+        self._turn = trio.Semaphore(1)  # who syncs: the task, or a round's end for it
+        self._commits = GroupCommit(lambda: len(engine.delivery.gated), self._begin_sync)
         self._stopping = False
         self._running = False
         self._ended = trio.Event()
         self.busy = 0
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Sync and maintain until `stop`; cancelling those around it does not end it."""
-        if not has_work(self._engine.backend):
+        """Sync and maintain until `stop`; cancelling those around it does not end it.
+
+        Where there is nothing to do it returns, and is called again when there may be.
+        """
+        if self._running or not has_work(self._engine.backend):
             task_status.started()
             return
         self._engine.syncs.start(self._commits.ask)
@@ -70,10 +85,11 @@ class Durability:
         async with trio.open_nursery() as nursery:
             worker = Worker()
             nursery.start_soon(worker.run)
-            self._call_sync = worker.call
+            self._call_sync, self._begin = worker.call, worker.begin
             try:
                 await self._work()
             finally:
+                self._begin = begin_nothing
                 worker.stop()
 
     async def _work(self) -> None:
@@ -95,7 +111,8 @@ class Durability:
         while not stopping:
             await self._commits.due(self._patience())
             stopping = self._stopping
-            await self._sync()
+            async with self._turn:
+                await self._sync()
 
     def _patience(self) -> float:
         """Seconds until the next sync if nobody asks for one."""
@@ -103,15 +120,39 @@ class Durability:
         return math.inf if syncs.prompt and not syncs.error else PERIOD
 
     async def _sync(self) -> None:
-        syncs = self._engine.syncs
-        offset = syncs.begin()
+        offset = self._engine.syncs.begin()
         began = trio.current_time()
         error = await self._attempt(self._call_sync, self._engine.backend.sync)
+        self._settle(offset, began, error)
+
+    def _settle(self, offset: int, began: float, error: Exception | None) -> None:
+        """A sync of everything up to an offset has ended."""
         self._commits.synced(trio.current_time() - began)
         if error is None:
-            syncs.succeeded(offset)
+            self._engine.syncs.succeeded(offset)
         else:
-            syncs.failed(error)
+            self._engine.syncs.failed(error)
+
+    def _begin_sync(self) -> bool:
+        """Hand the thread a sync now, unless that is the task's; whether it was done."""
+        engine = self._engine
+        if self._stopping or engine.syncs.error or self._turn.value == 0:
+            return False
+        offset = engine.round_offset
+        began = trio.current_time()
+
+        def ended(error: Exception | None) -> None:
+            self.busy -= 1
+            self._settle(offset, began, error)
+            self._turn.release()
+            self._commits.go_on(self._patience())
+
+        if not self._begin(engine.backend.sync, ended):
+            return False
+        self._turn.acquire_nowait()
+        engine.syncs.begin()
+        self.busy += 1
+        return True
 
     async def _maintain(self) -> None:
         """A failure is reported when it is another than the last."""

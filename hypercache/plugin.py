@@ -31,6 +31,7 @@ from hypercache.engine.context import Context
 from hypercache.engine.ending import Ending, LastSave
 from hypercache.engine.journal import LOCAL_FILE, OTHER, REPLICA, Record, ReplyGate, Sink
 from hypercache.engine.libraries import Libraries
+from hypercache.engine.pressure import PressureChange
 from hypercache.engine.recovery import Recovery
 from hypercache.engine.settlement import ChangeObserver
 from hypercache.engine.waiting import Wait
@@ -69,6 +70,7 @@ __all__ = [
     "Plugin",
     "PluginHost",
     "PluginLog",
+    "PressureChange",
     "Record",
     "Recovery",
     "Reply",
@@ -198,6 +200,14 @@ class PluginHost(Protocol):
 
     def add_observer(self, observer: ChangeObserver) -> None:
         """Show each command's touched keys to an observer."""
+
+    def follow_pressure(self, follower: Callable[[PressureChange], None]) -> None:
+        """Have ``follower(change)`` called when memory has reached another level of pressure.
+
+        Of all data, of the process, or of a store with a limit of its own: ten times a second at
+        most each, between two rounds. It is to note what it needs, and to leave work to the
+        plugin's task.
+        """
 
     def add_commands(self, module: ModuleType) -> None:
         """Register the commands that a module declared with `command`.

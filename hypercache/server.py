@@ -23,18 +23,20 @@ import trio
 
 from hypercache import __version__, commands
 from hypercache.backend import Backend, BackendError
-from hypercache.config import Configuration
+from hypercache.config import ConfigError, Configuration
 from hypercache.durability import Durability
 from hypercache.engine.acl.file import AclFileError
+from hypercache.engine.backends import Backends
 from hypercache.engine.ending import Ending
 from hypercache.engine.engine import Engine, Reporter
 from hypercache.engine.registry import Registry
-from hypercache.extensions import BACKENDS, ExtensionError
+from hypercache.extensions import ExtensionError, make_policy
 from hypercache.keyspace.clock import Chance, Clock
 from hypercache.observability.logs import get_logger
 from hypercache.observability.progress import ProgressLog
 from hypercache.oom_score import OomScore
 from hypercache.shutdown import OrderedEnd
+from hypercache.stores.keeper import Keeper, StoreError, make_backend
 from hypercache.supervision import Supervisor, load_plugin
 from hypercache.transport.admission import Door
 from hypercache.transport.listeners import ListenError, bind_tcp, bind_unix
@@ -77,7 +79,7 @@ def is_compiled() -> bool:
 def open_backend(name: str, settings: Mapping[str, object]) -> Backend:
     """Construct the backend of an entry point; raises `StartError`."""
     try:
-        return BACKENDS.make(name, BACKENDS.load(BACKENDS.find(name)), settings)
+        return make_backend(name, settings)
     except ExtensionError as error:
         raise StartError(str(error)) from error
 
@@ -99,7 +101,7 @@ class Server:
         registry = Registry()
         commands.load(registry)
         self._rename_commands(registry)
-        backend = open_backend(settings.backend, settings.backend_settings)
+        backend = Backends(open_backend(settings.backend, settings.backend_settings))
         backend.progress = ProgressLog(self.log)
         try:
             self.engine = Engine(
@@ -113,6 +115,8 @@ class Server:
             )
         except BackendError as error:
             raise StartError(f"backend {settings.backend!r} cannot be opened: {error}") from error
+        self.stores = Keeper(self.engine, backend, configuration)
+        self.engine.stores.keeper = self.stores
         self.durability = Durability(self.engine)
         self.door = Door()
         self.oom_score = OomScore()
@@ -131,7 +135,12 @@ class Server:
         self.engine.shutdown = self.end
         self.engine.scripts.serve_others = self.reactor.serve
         self.engine.waits.timers_changed = self._wake_timekeeper
-        wire(self)
+        self.engine.eviction.victims.make = make_policy
+        try:
+            wire(self)
+        except ConfigError as error:
+            raise StartError(str(error)) from error
+        self._arrange_stores(self.stores.begin)
         try:
             self.users = users(self)
         except AclFileError as error:
@@ -144,6 +153,12 @@ class Server:
         try:
             self.users.finish()
         except AclFileError as error:
+            raise StartError(str(error)) from error
+
+    def _arrange_stores(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except StoreError as error:
             raise StartError(str(error)) from error
 
     def _rename_commands(self, registry: Registry) -> None:
@@ -202,6 +217,7 @@ class Server:
         await nursery.start(self._watch_signals)
         nursery.start_soon(self._watch_plugins)
         await nursery.start(self.durability.run)
+        self.stores.added = lambda: nursery.start_soon(self.durability.run)
         self.log.info("initialized", message="Server initialized")
         nursery.start_soon(self._keep_time)
         nursery.start_soon(self.reactor.run)
@@ -212,7 +228,9 @@ class Server:
             with self._starting:
                 await self.supervisor.start(nursery)
             self._finish_users()
-            self.engine.set_loading(False)
+        if self.end.ending is None:
+            self._arrange_stores(self.stores.load_ended)
+        self.engine.set_loading(False)
         nursery.start_soon(self._tick)
 
     def _announce(self) -> None:

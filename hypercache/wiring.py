@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hypercache.config import ConfigError
 from hypercache.engine.acl.file import Start, Store, user_settings
+from hypercache.engine.container import container_limit
 from hypercache.transport.listeners import ListenError
 from hypercache.transport.tls import TlsError
 
@@ -28,6 +29,12 @@ _TLS_SETTINGS = (
 _REFUSALS = (
     ("port", "Unable to listen on this port. Check server logs."),
     ("bind", "Failed to bind to specified addresses."),
+)
+_PRESSURE_SETTINGS = (
+    "maxmemory",
+    "maxmemory-rss",
+    "maxmemory-refuse-at-panic",
+    "memory-pressure-levels",
 )
 _ENCODING_SETTINGS = (
     "hash-max-listpack-entries",
@@ -140,15 +147,36 @@ def query_limit(server: "Server") -> None:
 
 def memory(server: "Server") -> None:
     """The memory of all data."""
-    server.engine.set_max_memory(server.settings.maxmemory)
+    server.engine.memory.set_limit(server.settings.maxmemory)
+
+
+def pressure(server: "Server") -> None:
+    """How near memory may come to its limits; refused where the process could not even start."""
+    try:
+        server.engine.pressure.configure()
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def uses(server: "Server") -> None:
-    """Whether and how the uses of keys are counted."""
-    settings = server.settings
-    server.engine.background.count_uses(
-        settings.maxmemory_policy, settings.lfu_log_factor, settings.lfu_decay_time
-    )
+    """How the uses of keys are counted."""
+    frequency = server.engine.changes.frequency
+    frequency.log_factor = server.settings.lfu_log_factor
+    frequency.decay_time = server.settings.lfu_decay_time
+
+
+def policy(server: "Server") -> None:
+    """Which keys are evicted; refused where the policy cannot be had."""
+    try:
+        server.engine.eviction.victims.set_policy(server.settings.maxmemory_policy)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def eviction(server: "Server") -> None:
+    """How thoroughly it is looked for keys to evict."""
+    server.engine.eviction.victims.set_samples(server.settings.maxmemory_samples)
+    server.engine.eviction.set_tenacity(server.settings.maxmemory_eviction_tenacity)
 
 
 def client_memory(server: "Server") -> None:
@@ -189,6 +217,12 @@ def oom_score(server: "Server") -> None:
         raise
 
 
+def lookup_filters(server: "Server") -> None:
+    """Filters before the stores whose backend has some."""
+    rate = server.settings.lookup_filter_error_rate
+    server.engine.stores.filters.set_rate(0.0 if rate == "no" else float(rate))
+
+
 def append_only(server: "Server") -> None:
     """Who switches the append-only file on has to have the plugin that writes it."""
     if server.settings.appendonly and "aof" not in server.settings.plugins:
@@ -216,8 +250,12 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
     (("busy-reply-threshold",), busy_scripts),
     (("maxclients", "protected-mode", "tcp-keepalive", "timeout"), doors),
     (("client-query-buffer-limit",), query_limit),
+    (("lfu-log-factor", "lfu-decay-time"), uses),
+    (("maxmemory-samples", "maxmemory-eviction-tenacity"), eviction),
+    (("maxmemory-policy",), policy),
     (("maxmemory",), memory),
-    (("maxmemory-policy", "lfu-log-factor", "lfu-decay-time"), uses),
+    (("lookup-filter-error-rate",), lookup_filters),
+    (_PRESSURE_SETTINGS, pressure),
     (("maxmemory-clients", "maxmemory"), client_memory),
     (("tracking-table-max-keys",), tracking),
     (("min-replicas-to-write", "min-replicas-max-lag"), replicas),
@@ -230,6 +268,7 @@ WIRES: Final[tuple[tuple[tuple[str, ...], Callable[["Server"], None]], ...]] = (
 def wire(server: "Server") -> None:
     """Apply every setting that is active in the core, now and on each change."""
     settings = server.settings
+    server.engine.pressure.container = container_limit()
     server.engine.protected_commands["DEBUG"] = settings.enable_debug_command
     server.engine.protected_commands["MODULE"] = settings.enable_module_command
     server.engine.acl.follow(server.configuration)

@@ -1,5 +1,7 @@
 """Fixtures for tests with real processes. See tests/support for what they hand out."""
 
+import gc
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,10 +10,13 @@ import pytest
 
 from hypercache.testing.pytest_plugin import emptied
 from hypercache.testing.server import ServerProcess, free_port
-from tests.support.once import is_once
+from tests.support.once import SECOND_RUN, is_once
 from tests.support.resp import Client, connect
 from tests.support.servers import RedisProcess, StartServer, server_process
 from tests.support.tls import Certificates
+
+#: Objects that tests may make before the garbage among them is collected.
+GARBAGE = 20_000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +41,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         soak = [item for item in items if item.get_closest_marker("soak")]
         items[:] = [item for item in items if item not in soak]
         config.hook.pytest_deselected(items=soak)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect garbage seldom: collecting tests makes millions of objects that stay."""
+    if config.getoption("second_run", default=False):
+        os.environ[SECOND_RUN] = "1"
+    gc.set_threshold(GARBAGE)
+
+
+def pytest_collection_finish() -> None:
+    """Look no more through what stays for the whole run: modules and thousands of items."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,7 +9,7 @@ seen twice but never missed, and a cursor is just a number.
 
 import sys
 from collections.abc import Iterator
-from typing import cast
+from typing import Final, cast
 
 from mypy_extensions import i64
 
@@ -22,8 +22,10 @@ from hypercache.backend import (
     Entry,
     HashValue,
     KeyWalk,
+    SlotFollower,
     Value,
 )
+from hypercache_memory.compaction import Compaction
 from hypercache_memory.deadlines import DeadlineLookup, Deadlines, NotedDeadlines
 from hypercache_memory.kinds import check_value, copy_value, is_large, new_value, shed
 from hypercache_memory.sizes import (
@@ -34,6 +36,13 @@ from hypercache_memory.sizes import (
     bytes_block,
 )
 from hypercache_memory.walk import PoolWalk
+
+# Times that the size of the tables may be asked for before they are measured anew, and keys up to
+# which they are measured each time: a small limit is soon exceeded by a table that grows.
+_EVERY: Final[i64] = 64
+_FEW: Final[i64] = 1024
+#: A volatile key is looked for among all keys where one in so many is.
+COMMON: Final[i64] = 8
 
 
 class _EntryDeadlines(DeadlineLookup):
@@ -55,10 +64,16 @@ class MemoryDatabase(Database):
         # Hashes with fields that have deadlines, by the earliest of these.
         self._fields = NotedDeadlines()
         self._used: i64 = 0
+        # Bytes of the dict and the pool at so many keys, and how often they were asked for since.
+        self._tables: i64 = 0
+        self._sized: i64 = -1
+        self._asked: i64 = 0
+        self._compaction = Compaction()
         self._graveyard = graveyard
         self._limits = limits
         # The last walk; once closed it costs nothing and keeps nothing.
         self._walk: PoolWalk | None = None
+        self._follower: SlotFollower | None = None
 
     def find(self, key: bytes) -> Entry | None:
         return self._entries.get(key)
@@ -128,11 +143,16 @@ class MemoryDatabase(Database):
             self._fields.forget(key)
         hole = entry.slot
         if self._walk is not None and hole < self._walk.todo:
-            hole = self._walk.fill(hole)
+            top = self._walk.fill(hole)
+            if top != hole and self._follower is not None:
+                self._follower.moved(i64(top), i64(hole))
+            hole = top
         last = self._pool.pop()
         if hole != len(self._pool):
             self._pool[hole] = last
             self._entries[last].slot = hole
+            if self._follower is not None:
+                self._follower.moved(len(self._pool), i64(hole))
         del self._entries[key]
         self._used -= bytes_block(len(key)) + ENTRY_BYTES
 
@@ -172,7 +192,9 @@ class MemoryDatabase(Database):
         self._lookup, twin._lookup = twin._lookup, self._lookup
         self._fields, twin._fields = twin._fields, self._fields
         self._used, twin._used = twin._used, self._used
+        self._sized = twin._sized = -1
         self._walk, twin._walk = twin._walk, self._walk
+        self._compaction, twin._compaction = twin._compaction, self._compaction
 
     def expire_fields(self, key: bytes, deadline: i64) -> None:
         if deadline == NO_EXPIRE:
@@ -212,6 +234,26 @@ class MemoryDatabase(Database):
         size: i64 = len(self._pool)
         return self._pool[pick % size] if size else None
 
+    def sample_volatile(self, pick: i64) -> bytes | None:
+        count = self._deadlines.count
+        size: i64 = len(self._pool)
+        if count * COMMON < size:
+            return self._deadlines.sample(pick)
+        turn: i64 = 0
+        while turn < COMMON and count > 0:
+            key = self._pool[(pick >> turn) % size]
+            if self._entries[key].expire != NO_EXPIRE:
+                return key
+            turn += 1
+        return self._deadlines.sample(pick)
+
+    def follow_slots(self, follower: SlotFollower | None) -> bool:
+        self._follower = follower
+        return True
+
+    def key_at(self, slot: int) -> bytes:
+        return self._pool[slot]
+
     def keys(self) -> Iterator[bytes]:
         return iter(self._entries)
 
@@ -233,16 +275,30 @@ class MemoryDatabase(Database):
         self._deadlines = Deadlines()
         self._fields = NotedDeadlines()
         self._used = 0
+        self._sized = -1
+        self._compaction = Compaction()
 
     def memory(self) -> int:
-        pool_spare = sys.getsizeof(self._pool) - len(self._pool) * 8
-        return (
-            self._used
-            + sys.getsizeof(self._entries)
-            + len(self._pool) * 8
-            + max(pool_spare, 0)
-            + len(self._fields.noted) * NOTED_BYTES
-        )
+        # Asked before every command while there is a limit: the tables are measured now and then.
+        size: i64 = len(self._pool)
+        self._asked += 1
+        drift = size - self._sized
+        if self._asked >= _EVERY or size < _FEW or drift > size >> 6 or -drift > size >> 6:
+            self._asked = 0
+            self._sized = size
+            self._tables = sys.getsizeof(self._entries) + sys.getsizeof(self._pool)
+            self._compaction.note(self._used + self._tables)
+        return self._used + self._tables + len(self._fields.noted) * NOTED_BYTES
+
+    def compact(self, budget: int) -> bool:
+        """Make the database small again, in slices, when most of it has gone; True for more."""
+        if not self._compaction.is_due(self._used + self._tables):
+            return False
+        more = self._compaction.step(self._entries, self._pool, budget)
+        if not more:
+            self._sized = -1
+            self._compaction.note(self.memory())
+        return more
 
     def overhead(self) -> tuple[int, int]:
         count = len(self._entries)
@@ -334,7 +390,9 @@ class MemoryBackend(Backend):
             if freed < budget:
                 self._graveyard.pop()
             budget -= freed
-        return bool(self._graveyard)
+        if self._graveyard:
+            return True
+        return any(database.compact(budget) for database in self._databases)
 
     def statistics(self) -> dict[str, int]:
         return {

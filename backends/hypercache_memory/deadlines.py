@@ -16,6 +16,7 @@ from hypercache.backend import NO_EXPIRE
 COARSE_SHIFT: Final[i64] = 10
 FINE_SHIFT: Final[i64] = 4
 STALE_NUMBERS: Final = 64
+_TRIES: Final[i64] = 8
 
 
 class Deadlines:
@@ -106,6 +107,25 @@ class Deadlines:
                 heappop(self._coarse_numbers)
                 if bucket is not None:
                     del self._coarse[number]
+
+    def sample(self, pick: i64) -> bytes | None:
+        """Any key, roughly by chance; None when there is none."""
+        buckets = self._coarse or self._fine
+        if not buckets:
+            return None
+        numbers = self._coarse_numbers if self._coarse else self._fine_numbers
+        bucket: set[bytes] | None = None
+        turn: i64 = 0
+        while bucket is None and turn < _TRIES:  # some numbers have lost their buckets
+            number = numbers[(pick + turn) % len(numbers)]
+            bucket = buckets.get(number)
+            turn += 1
+        if not bucket:
+            bucket = next(iter(buckets.values()))
+        # A set takes its members out in turn, so this goes round all of them.
+        key = bucket.pop()
+        bucket.add(key)
+        return key
 
 
 class DeadlineLookup:

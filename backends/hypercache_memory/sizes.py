@@ -39,11 +39,7 @@ def bytes_block(length: i64) -> i64:
     return (size + 8 + 15) & ~15
 
 
-def _entry_block() -> i64:
-    # Interpreted entries are ordinary objects whose slot number is an int object of its own.
-    size: i64 = block(sys.getsizeof(Entry(b"", NO_EXPIRE, 0, 0)))
-    return size if size <= 56 else size + 32
-
-
-#: One `Entry`, allocated.
-ENTRY_BYTES: Final[i64] = _entry_block()
+#: The block of one `Entry`.
+ENTRY_BLOCK: Final[i64] = block(sys.getsizeof(Entry(b"", NO_EXPIRE, 0, 0)))
+#: One `Entry`, allocated. An interpreted one has a slot number that is an object of its own.
+ENTRY_BYTES: Final[i64] = ENTRY_BLOCK if ENTRY_BLOCK <= 48 else ENTRY_BLOCK + 32

@@ -6,6 +6,7 @@ from hypercache.engine.command import command
 from hypercache.engine.context import REPLY_ON, Context
 from hypercache.engine.guards import SUBSCRIBED_BIT
 from hypercache.engine.information import REDIS_VERSION
+from hypercache.engine.stores import Store
 from hypercache.keyspace.numbers import parse_integer
 from hypercache.reply import OK, ErrorReply, Reply, printable
 
@@ -78,15 +79,28 @@ def quit_(context: Context, args: list[bytes]) -> Reply:
     summary="Make another database the current one.",
 )
 def select(context: Context, args: list[bytes]) -> Reply:
+    """A store is selected by its number, or by its name, which is none."""
     index = parse_integer(args[1])
     if index is None:
-        raise ErrorReply("ERR value is not an integer or out of range")
+        context.select(named_store(context, args[1]).index)
+        return OK
     if not _INT_MIN <= index <= _INT_MAX:
         raise ErrorReply(f"ERR value is out of range, value must between {_INT_MIN} and {_INT_MAX}")
     if not 0 <= index < len(context.engine.keyspaces):
         raise ErrorReply("ERR DB index is out of range")
     context.select(index)
     return OK
+
+
+def named_store(context: Context, name: bytes) -> Store:
+    """The store of a name; an error as Redis has it as long as no store has one."""
+    stores = context.engine.stores
+    store = stores.find(printable(name))
+    if store is None and stores.named():
+        raise ErrorReply(f"ERR there is no store '{printable(name)}'")
+    if store is None:
+        raise ErrorReply("ERR value is not an integer or out of range")
+    return store
 
 
 @command(

@@ -15,6 +15,9 @@ from hypercache.keyspace.changes import SWAP
 from hypercache.keyspace.swapping import swap
 from hypercache.reply import OK, ErrorReply, Reply
 
+_APART: Final = (
+    "ERR databases of different backends cannot be swapped: MOVE or COPY takes single keys across"
+)
 _FLUSH_HISTORY: Final = (("4.0.0", "The option ASYNC."), ("6.2.0", "The option SYNC."))
 
 
@@ -63,13 +66,19 @@ def flushdb(context: Context, args: list[bytes]) -> Reply:
     summary="Remove all keys of all databases.",
 )
 def flushall(context: Context, args: list[bytes]) -> Reply:
+    """The reply waits for the snapshot that a plugin takes at once, if it does (Redis: rdbSave)."""
     require_flush_type(args)
     for keyspace in context.engine.keyspaces:
         keyspace.flush()
-    context.db.changes.rewrite(context.db.index, [b"FLUSHALL"])
+    if context.engine.stores.left_out:
+        for keyspace in context.engine.keyspaces:
+            context.db.changes.rewrite(keyspace.index, [b"FLUSHDB"])
+    else:
+        context.db.changes.rewrite(context.db.index, [b"FLUSHALL"])
+    reply: Reply = OK
     for flushed in context.engine.flushed:
-        flushed()
-    return OK
+        reply = flushed() or reply
+    return reply
 
 
 def require_flush_type(args: list[bytes]) -> None:
@@ -93,6 +102,8 @@ def swapdb(context: Context, args: list[bytes]) -> Reply:
     second = parse_index(args[2], "second")
     if not (0 <= first < len(keyspaces) and 0 <= second < len(keyspaces)):
         raise ErrorReply(NO_SUCH_DATABASE)
+    if context.engine.stores.apart(keyspaces[first], keyspaces[second]):
+        raise ErrorReply(_APART)
     swap(keyspaces[first], keyspaces[second], SWAP)
     return OK
 

@@ -161,10 +161,9 @@ def show_object(context: Context, args: list[bytes]) -> Reply:
     entry = db.store.find(args[0])
     if entry is None:
         raise ErrorReply(_NO_SUCH_KEY)
-    frequency = db.changes.frequency
-    idle: int = max(db.changes.access - entry.access, 0)
-    if frequency.counted:
-        idle = frequency.age(entry.access) * 60
+    idle: int = db.policy.idle(entry)
+    if idle < 0:
+        idle = db.changes.frequency.age(entry.access) * 60
     return (
         f"Value at:{hex(id(entry))} refcount:1 encoding:{encoding_of(entry)} "
         f"serializedlength:{db.store.memory_of(args[0])} lru:{entry.access} lru_seconds_idle:{idle}"

@@ -55,11 +55,13 @@ def reload_all(context: Context, args: list[bytes]) -> Reply:
     try:
         if b"noflush" in options and b"merge" not in options:
             require_nothing(context)
+        engine.stores.keeper.detach()
         load(context, path, b"noflush" in options)
     except (LoadError, OSError, BackendError) as error:
         _report(context, error)
         raise ErrorReply(_CANNOT_LOAD) from error
     finally:
+        engine.stores.keeper.attach()
         engine.units.open()
     engine.reporter.report("info", "reloaded", {"path": str(path)})
     return OK
@@ -74,7 +76,10 @@ class Repeatable(Protocol):
 
 
 def load_append_only(context: Context, args: list[bytes]) -> Reply:
-    """Nobody is served meanwhile. For those who repeat what we do, nothing has changed."""
+    """Nobody is served meanwhile. For those who repeat what we do, nothing has changed.
+
+    Only a script of the file that is slow lets others be heard: they are told LOADING.
+    """
     engine = context.engine
     if context.in_exec:
         raise ErrorReply(_NO_TRANSACTION)
@@ -84,12 +89,16 @@ def load_append_only(context: Context, args: list[bytes]) -> Reply:
     engine.commit()
     engine.units.open()
     flush(context, args)
+    engine.set_loading(True)
+    engine.stores.keeper.detach()
     try:
         file.repeat(Loader(engine))
     except (LoadError, BackendError) as error:
         _report(context, error)
         raise ErrorReply(_CANNOT_REPEAT) from error
     finally:
+        engine.stores.keeper.attach()
+        engine.set_loading(False)
         engine.units.open()
     engine.reporter.report("info", "append_only_file_loaded", {})
     return OK
@@ -98,7 +107,8 @@ def load_append_only(context: Context, args: list[bytes]) -> Reply:
 def flush(context: Context, args: list[bytes]) -> None:
     """Remove all keys; those who watch one are told, those who repeat what we do are not."""
     for keyspace in context.engine.keyspaces:
-        keyspace.flush()
+        if keyspace.index not in context.engine.stores.left_out:
+            keyspace.flush()
     context.db.changes.rewritten = True
     context.engine.settlement.settle(context, args)
 

@@ -3,12 +3,11 @@
 
 from typing import Final
 
-from hypercache.backend import NO_EXPIRE, Entry
+from hypercache.backend import NO_EXPIRE
 from hypercache.commands.arguments import SYNTAX_ERROR, format_integer, parse_integer
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace.changes import RESTORE
-from hypercache.keyspace.keyspace import Keyspace
 from hypercache.rdb.content import store
 from hypercache.rdb.dump import dump
 from hypercache.rdb.errors import RdbError
@@ -123,16 +122,5 @@ def restore_(context: Context, args: list[bytes]) -> Reply:
         db.changes.rewrite(db.index, effect)
     entry = db.find(key)
     if entry is not None:
-        set_access(db, entry, options)
+        db.restored(key, entry, options.idle, options.frequency)
     return OK
-
-
-def set_access(db: Keyspace, entry: Entry, options: _Options) -> None:
-    """A key that was restored takes over nothing from one that it replaced."""
-    changes = db.changes
-    entry.access = changes.access
-    if changes.frequency.counted:
-        if options.frequency >= 0:
-            entry.access = changes.frequency.access(options.frequency)
-    elif options.idle >= 0:
-        entry.access -= min(options.idle, 1 << 30)

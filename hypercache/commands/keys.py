@@ -4,6 +4,7 @@ from typing import Final
 
 from hypercache.backend import KIND_NAMES
 from hypercache.commands.arguments import NO_SUCH_KEY, SYNTAX_ERROR, parse_database
+from hypercache.commands.carrying import carry, carry_copy
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.keyspace.changes import COPY_TO, MOVE_FROM, MOVE_TO, RENAME_FROM, RENAME_TO
@@ -168,7 +169,7 @@ def require_source(context: Context, args: list[bytes]) -> None:
     "MOVE key db:integer",
     group="generic",
     since="1.0.0",
-    complexity="O(1)",
+    complexity="O(1); O(N) where the databases have different backends",
     flags="write fast",
     keys="RW access update",
     summary="Move a key to another database unless it exists there.",
@@ -181,7 +182,11 @@ def move(context: Context, args: list[bytes]) -> Reply:
         raise ErrorReply(SAME_OBJECT)
     if db.find(args[1]) is None or target.find(args[1]) is not None:
         return 0
-    db.move(args[1], target, args[1], MOVE_FROM, MOVE_TO)
+    context.engine.eviction.require_room(target)
+    if context.engine.stores.apart(db, target):
+        carry(context, args[1], target)
+    else:
+        db.move(args[1], target, args[1], MOVE_FROM, MOVE_TO)
     return 1
 
 
@@ -216,5 +221,9 @@ def copy(context: Context, args: list[bytes]) -> Reply:
         raise ErrorReply(SAME_OBJECT)
     if db.view_any(key) is None or (target.find(new_key) is not None and not replace):
         return 0
-    db.copy(key, target, new_key, COPY_TO)
+    context.engine.eviction.require_room(target)
+    if context.engine.stores.apart(db, target):
+        carry_copy(context, key, target, new_key)
+    else:
+        db.copy(key, target, new_key, COPY_TO)
     return 1

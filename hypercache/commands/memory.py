@@ -1,20 +1,20 @@
 # mypyc: interpreted
 """MEMORY: what keys and the server take."""
 
-import ctypes
+import gc
 
 from hypercache.commands.arguments import SYNTAX_ERROR, parse_integer
+from hypercache.engine.allocator import give_back
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
+from hypercache.engine.doctor import diagnosis
+from hypercache.engine.gauge import LEVELS
 from hypercache.engine.information import fields_of_plugins
-from hypercache.engine.usage import MemoryUsage, human, share
+from hypercache.engine.usage import MemoryUsage, share
 from hypercache.reply import OK, ErrorReply, Reply, Verbatim
 
 # Elements that MEMORY PURGE lets the backend free in one step.
 _SLICE = 65536
-# Below this a report on memory is of no use, as in Redis.
-_LITTLE = 5 * 1024 * 1024
-_LARGE_CLIENTS = 200 * 1024
 
 
 @command(
@@ -88,6 +88,12 @@ def memory_stats(context: Context, args: list[bytes]) -> Reply:
     reply[b"rss-overhead.bytes"] = 0
     reply[b"fragmentation"] = usage.fragmentation()
     reply[b"fragmentation.bytes"] = usage.unaccounted()
+    pressure = engine.pressure
+    reply[b"limit"] = int(engine.memory.limit)
+    reply[b"process.limit"] = int(pressure.process.limit)
+    reply[b"process.resident"] = usage.resident
+    reply[b"container.limit"] = pressure.container
+    reply[b"pressure.level"] = LEVELS[pressure.level()].encode()
     return reply
 
 
@@ -101,29 +107,7 @@ def memory_stats(context: Context, args: list[bytes]) -> Reply:
     summary="Say in words whether memory is used as it should be.",
 )
 def memory_doctor(context: Context, args: list[bytes]) -> Reply:
-    usage = MemoryUsage(context.engine)
-    if usage.used < _LITTLE:
-        return Verbatim(b"There is too little data here to judge how memory is used.\n")
-    found: list[str] = []
-    if usage.peak > usage.used * 3 // 2:
-        found.append(
-            f"Peak: the data took up to {human(usage.peak)} and take {human(usage.used)} now; the "
-            "process may still hold what was freed."
-        )
-    if usage.fragmentation() > 1.4:
-        found.append(
-            f"Fragmentation: the process takes {human(usage.resident)}, of which only "
-            f"{human(usage.accounted)} are accounted for. MEMORY PURGE may give some back."
-        )
-    sessions = len(context.engine.sessions)
-    if usage.clients > sessions * _LARGE_CLIENTS:
-        found.append(
-            f"Clients: their buffers take {human(usage.clients)}; CLIENT LIST shows whose "
-            "(omem, qbuf, multi-mem)."
-        )
-    if not found:
-        return Verbatim(b"Memory is used as it should be.\n")
-    return Verbatim("\n".join(found).encode() + b"\n")
+    return Verbatim(diagnosis(context.engine).encode())
 
 
 @command(
@@ -151,7 +135,6 @@ def memory_malloc_stats(context: Context, args: list[bytes]) -> Reply:
 def memory_purge(context: Context, args: list[bytes]) -> Reply:
     while context.engine.backend.reclaim(_SLICE):
         pass
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    gc.collect()
+    give_back()
     return OK

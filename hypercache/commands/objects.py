@@ -73,12 +73,10 @@ def object_freq(context: Context, args: list[bytes]) -> Reply:
     entry = context.db.inspect(args[2])
     if entry is None:
         return None
-    frequency = context.db.changes.frequency
-    if not frequency.counted:
+    frequency: int = context.db.policy.frequency(entry)
+    if frequency < 0:
         raise ErrorReply(_NO_FREQUENCY)
-    if not context.engine.backend.keeps_access:
-        return INITIAL
-    return frequency.counter(entry.access)
+    return frequency if keeps_access(context) else INITIAL
 
 
 @command(
@@ -97,13 +95,15 @@ def object_idletime(context: Context, args: list[bytes]) -> Reply:
     entry = context.db.inspect(args[2])
     if entry is None:
         return None
-    changes = context.db.changes
-    if changes.frequency.counted:
+    idle: int = context.db.policy.idle(entry)
+    if idle < 0:
         raise ErrorReply(_NO_IDLE_TIME)
-    if not context.engine.backend.keeps_access:
-        return 0
-    # What an LFU policy has left behind may look like the future.
-    return max(changes.access - entry.access, 0)
+    return idle if keeps_access(context) else 0
+
+
+def keeps_access(context: Context) -> bool:
+    """Whether the backend of the current database remembers how its keys are used."""
+    return context.engine.stores[context.db.index].backend.keeps_access
 
 
 @command(
@@ -123,4 +123,7 @@ def object_refcount(context: Context, args: list[bytes]) -> Reply:
         return None
     value = entry.value
     number = parse_integer(value) if isinstance(value, bytes) else None
+    engine = context.engine
+    if engine.memory.limit > 0 and engine.eviction.victims.policy.endswith(("-lru", "-lfu")):
+        return 1  # Redis shares nothing then: each key needs an access clock of its own
     return _SHARED if number is not None and 0 <= number < _SHARED_INTEGERS else 1

@@ -10,7 +10,7 @@ from hypercache.commands.deadlines import EX, EXAT, PX, PXAT, change_deadline, d
 from hypercache.engine.command import command
 from hypercache.engine.context import Context
 from hypercache.engine.keys import ACCESS, OW, RW, UPDATE
-from hypercache.keyspace.changes import EXPIRE, SET
+from hypercache.keyspace.changes import EXPIRE, SET, SET_KEPT, Event
 from hypercache.reply import OK, ErrorReply, Reply
 
 # Options of SET and GETEX, beside those of `deadlines`.
@@ -124,6 +124,7 @@ def set_with_options(context: Context, args: list[bytes]) -> Reply:
     options = Options(args, 3, _OF_SET)
     given = options.given
     deadline = options.deadline(db.changes.now, "set")
+    event = SET
     previous: bytes | None = None
     if given & GET:
         previous = db.get(key)
@@ -133,7 +134,8 @@ def set_with_options(context: Context, args: list[bytes]) -> Reply:
             return previous
         if given & KEEPTTL and entry is not None:
             deadline = entry.expire
-    store(context, key, args[2], deadline, given & _TIME != 0)
+            event = SET_KEPT
+    store(context, key, args[2], deadline, given & _TIME != 0, event)
     if given & GET and not given & _TIME and db.changes.journalled:
         effect = [b"SET", key, args[2]]
         if given & KEEPTTL:
@@ -142,10 +144,12 @@ def set_with_options(context: Context, args: list[bytes]) -> Reply:
     return previous if given & GET else OK
 
 
-def store(context: Context, key: bytes, value: bytes, deadline: i64, timed: bool) -> None:
+def store(
+    context: Context, key: bytes, value: bytes, deadline: i64, timed: bool, event: Event = SET
+) -> None:
     """Store a string; if ``timed``, its deadline is new, and so part of the effect."""
     db = context.db
-    db.set(key, value, deadline, SET)
+    db.set(key, value, deadline, event)
     if timed:
         db.changes.notify(db.index, key, EXPIRE)
         if db.changes.journalled:

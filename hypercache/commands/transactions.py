@@ -3,9 +3,9 @@
 from typing import Final
 
 from hypercache.engine.acl.access import MULTI
-from hypercache.engine.command import command
+from hypercache.engine.command import DENYOOM, command
 from hypercache.engine.context import Context, Queued
-from hypercache.engine.guards import ACL_BIT
+from hypercache.engine.guards import ACL_BIT, MEMORY_BIT, NO_MEMORY
 from hypercache.engine.waiting import Wait
 from hypercache.reply import NULL_ARRAY, OK, ErrorReply, Reply
 
@@ -76,7 +76,11 @@ def exec_(context: Context, args: list[bytes]) -> Reply:
     before = engine.journal.offset
     replies: list[object] = []
     for queued in queue:
-        refusal = refused(context, queued) if context.armed & ACL_BIT else None
+        refusal: ErrorReply | None = None
+        if context.armed & ACL_BIT:
+            refusal = refused(context, queued)
+        if refusal is None and engine.armed & MEMORY_BIT and queued.command.flags & DENYOOM:
+            refusal = short_of_memory(context)
         if refusal is not None:
             replies.append(refusal)
             continue
@@ -103,6 +107,18 @@ def refused(context: Context, queued: Queued) -> ErrorReply | None:
         "EXEC call. This command is no longer allowed for the following reason: " + refusal.reason()
     )
     engine.counters.count_error(error)
+    return error
+
+
+def short_of_memory(context: Context) -> ErrorReply | None:
+    """What becomes of a command that needs room in a store which a SELECT before it has chosen.
+
+    For the one that EXEC found selected, EXEC itself was refused.
+    """
+    if not context.engine.eviction.is_exhausted(context.db):
+        return None
+    error = ErrorReply(NO_MEMORY)
+    context.engine.counters.count_error(error)
     return error
 
 

@@ -178,6 +178,30 @@ class Percentiles(Kind[tuple[float, ...]]):
         return "numbers from 0 to 100, or empty for none"
 
 
+class PressureLevels(Kind[tuple[int, ...]]):
+    """Three percentages of a limit, each larger than the one before."""
+
+    multiple = True
+
+    def parse(self, words: list[str], current: tuple[int, ...], fresh: bool) -> tuple[int, ...]:
+        if len(words) != 3:
+            raise ConfigError(WRONG_NUMBER)
+        numbers = [parse_integer(word) for word in words]
+        levels = tuple(number for number in numbers if number is not None and 1 <= number <= 100)
+        if len(levels) != 3 or not levels[0] < levels[1] < levels[2]:
+            raise ConfigError("argument must be three ascending percentages from 1 to 100")
+        return levels
+
+    def show(self, value: tuple[int, ...]) -> str:
+        return " ".join(map(str, value))
+
+    def lines(self, value: tuple[int, ...]) -> list[list[str]]:
+        return [list(map(str, value))]
+
+    def allowed(self) -> str:
+        return "three ascending integers from 1 to 100"
+
+
 class OomScores(Kind[tuple[int, ...]]):
     """Three scores of Linux' out-of-memory killer."""
 

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -218,28 +219,44 @@ class Text(Kind[str]):
 
 
 class Choice(Kind[str]):
-    """One of a few names; ``synonyms`` maps further names to them."""
+    """One of a few names; ``synonyms`` maps further names to them.
 
-    def __init__(self, names: tuple[str, ...], synonyms: dict[str, str] | None = None) -> None:
+    What is installed under a ``group`` of entry points may be chosen too, and followed by options
+    in parentheses; nobody looks there for one of the names.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], synonyms: dict[str, str] | None = None, group: str = ""
+    ) -> None:
         self.names = names
         self._synonyms = synonyms or {}
+        self._group = group
 
     def parse(self, words: list[str], current: str, fresh: bool) -> str:
         word = words[0].lower()
         word = self._synonyms.get(word, word)
-        if word not in self.names:
+        name = word.partition("(")[0] if self._group else word
+        if name not in self.names and name not in self._every():
             raise ConfigError(self.reason())
         return word
 
+    def _every(self) -> list[str]:
+        """The names, and what is installed beside them."""
+        if not self._group:
+            return list(self.names)
+        found = {point.name for point in entry_points(group=self._group)}
+        return [*self.names, *sorted(found.difference(self.names))]
+
     def reason(self) -> str:
         """Redis' words for a name that is none of these."""
-        return f"argument(s) must be one of the following: {', '.join(self.names)}"
+        return f"argument(s) must be one of the following: {', '.join(self._every())}"
 
     def show(self, value: str) -> str:
         return value
 
     def allowed(self) -> str:
-        return "one of " + ", ".join(self.names)
+        others = ", or another one that is installed" if self._group else ""
+        return "one of " + ", ".join(self.names) + others
 
 
 class Flags(Kind[tuple[str, ...]]):

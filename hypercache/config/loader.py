@@ -10,7 +10,6 @@ from hypercache.config.errors import ConfigError
 from hypercache.config.schema import Directive
 from hypercache.config.settings import BY_NAME, DIRECTIVES, FORGOTTEN, Settings, nearest
 from hypercache.config.sources import read_redis_conf
-from hypercache.config.yaml_file import read_yaml
 
 _INCLUDE_DEPTH: Final = 16
 _BACKEND_SETTINGS: Final = "backend-settings"
@@ -36,7 +35,11 @@ def read_file(path: str, source: str) -> list[Assignment]:
     except OSError as error:
         reason = f"Fatal error, can't open config file '{path}': {error.strerror}"
         raise ConfigError(reason) from error
-    return read_yaml(text, source) if is_yaml(path, text) else read_redis_conf(text, source)
+    if not is_yaml(path, text):
+        return read_redis_conf(text, source)
+    from hypercache.config.yaml_file import read_yaml  # brings a library that few starts need
+
+    return read_yaml(text, source)
 
 
 def directive_named(name: str) -> Directive | None:

@@ -1,7 +1,5 @@
 """The kinds of settings that map names to values: backends, plugins, levels of components."""
 
-import yaml
-
 from hypercache.config.errors import ConfigError
 from hypercache.config.kinds import Choice, Kind
 from hypercache.config.text import yaml_flow
@@ -127,6 +125,8 @@ class Levels(Kind[dict[str, str]]):
 
 def parse_value(text: str) -> object:
     """What a scalar or flow collection means in YAML; text that is no YAML means itself."""
+    import yaml  # takes a tenth of a start, and most starts read none
+
     try:
         value: object = yaml.safe_load(text)
     except yaml.YAMLError:

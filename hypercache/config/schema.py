@@ -154,10 +154,11 @@ def choice(
     summary: str,
     *,
     synonyms: dict[str, str] | None = None,
+    group: str = "",
     **options: Unpack[Options],
 ) -> T:
-    """Declare one of the names of a ``Literal``."""
-    kind: Kind[Any] = kinds.Choice(get_args(names), synonyms)
+    """Declare one of the names of a ``Literal``, or of the entry points of a group."""
+    kind: Kind[Any] = kinds.Choice(get_args(names), synonyms, group)
     chosen: T = setting(kind, default, summary, **options)
     return chosen
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Final, cast
 from mypy_extensions import i64
 
 from hypercache.backend import BackendError
-from hypercache.keyspace.frequency import INITIAL
 
 if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
@@ -35,22 +34,8 @@ class Background:
         changes = engine.changes
         changes.now = engine.time // 1000
         changes.frequency.keep_time(engine.time)
-        if changes.frequency.counted:
-            changes.access = changes.frequency.access(INITIAL)
-        else:
-            changes.access = cast(int, (engine.time - engine.started) // 1000000)
-
-    def count_uses(self, policy: str, log_factor: int, decay_time: int) -> None:
-        """Follow ``maxmemory-policy``, ``lfu-log-factor`` and ``lfu-decay-time``.
-
-        When the kind of policy changes, keys keep what the other kind has noted.
-        """
-        changes = self.engine.changes
-        changes.frequency.counted = policy.endswith("-lfu")
-        changes.frequency.log_factor = log_factor
-        changes.frequency.decay_time = decay_time
-        changes.set_no_touch(changes.no_touch)
-        self.keep_time()
+        changes.access = cast(int, (engine.time - engine.started) // 1000000)
+        engine.eviction.victims.keep_time()
 
     def tick(self, budget: i64) -> bool:
         """Background work for about ``budget`` microseconds; True when more is to be done.
@@ -88,6 +73,7 @@ class Background:
             more = engine.backend.reclaim(SLICE)
         if self.active_expire and not engine.changes.frozen and self.expire_slices(until):
             more = True
+        more = engine.eviction.work(until) or more
         engine.settlement.settle_background()
         if engine.observation.big.pending:
             engine.units.open()
@@ -96,10 +82,11 @@ class Background:
         return more
 
     def sample(self) -> None:
-        """Let the statistics take the counters; called about ten times a second."""
+        """Let statistics and gauges take what they follow; called about ten times a second."""
         engine = self.engine
         try:
-            used = engine.used_memory()
+            used = engine.memory.used()
+            engine.pressure.look()
         except BackendError:
             used = 0  # INFO MEMORY tells whoever asks
         engine.statistics.sample(

@@ -122,6 +122,7 @@ class Context:
     def select(self, index: int) -> None:
         """Make a database the current one; the index is valid."""
         self.db = self.engine.keyspaces[index]
+        self.db.count()
 
     def set_no_touch(self, no_touch: bool) -> None:
         """Leave the idle times of keys alone, or no longer, from the next command on."""

@@ -34,23 +34,29 @@ from hypercache.engine.context import (
 from hypercache.engine.counters import Counters
 from hypercache.engine.delivery import Delivery
 from hypercache.engine.ending import Shutdown
+from hypercache.engine.eviction import Eviction
 from hypercache.engine.guards import (
     CACHING_BIT,
     DISK_BIT,
     GUARDS,
     LOADING_BIT,
     MEMORY_BIT,
+    NO_MEMORY,
     PAUSE_BIT,
     PROTECTED_BIT,
     QUEUE_BIT,
     REPLICAS_BIT,
+    ROOM_BIT,
     TRACKING_BIT,
     guards_of,
+    needs_room,
 )
 from hypercache.engine.journal import Journal
 from hypercache.engine.libraries import Libraries
+from hypercache.engine.memory import Memory
 from hypercache.engine.observation import Observation
 from hypercache.engine.pause import Postponed
+from hypercache.engine.pressure import Pressure
 from hypercache.engine.pubsub import PubSub, pushes_in
 from hypercache.engine.recovery import Recovery
 from hypercache.engine.registry import Registry
@@ -58,6 +64,7 @@ from hypercache.engine.scripts import Scripts
 from hypercache.engine.session import Outlet, Session
 from hypercache.engine.settlement import Settlement
 from hypercache.engine.statistics import Statistics
+from hypercache.engine.stores import Stores
 from hypercache.engine.syncs import Syncs
 from hypercache.engine.tracking import Tracking
 from hypercache.engine.units import Units
@@ -110,6 +117,7 @@ class Engine:
             Keyspace(index, store, self.changes, chance)
             for index, store in enumerate(backend.open(databases))
         ]
+        self.stores = Stores(self)
         self.journal = Journal()
         self.recovery = Recovery(self)
         self.observation = Observation(self)
@@ -130,7 +138,8 @@ class Engine:
 
         # Bits of the guards in force for everybody, and what the guards look at.
         self.armed: i64 = PROTECTED_BIT
-        self.max_memory: i64 = 0
+        self.memory = Memory(self)
+        self.eviction = Eviction(self)
         self.protected_commands: dict[str, str] = {}
         # Why commands that change data are refused, by who cannot write them to disk.
         self.disk_errors: dict[str, str] = {}
@@ -138,11 +147,10 @@ class Engine:
         self.max_bulk: i64 = 512 << 20
         # The server puts its own in this one's place.
         self.shutdown = Shutdown()
-        # Told of FLUSHALL, once everything is gone.
-        self.flushed: list[Callable[[], None]] = []
+        # Told of FLUSHALL, once everything is gone; they answer what its client is to wait for.
+        self.flushed: list[Callable[[], Wait | None]] = []
         self.libraries = Libraries()
-        # The walk over all keys that is under way.
-        self.capture: Capture | None = None
+        self.capture: Capture | None = None  # the walk over all keys that is under way
         self.tracks_latency = True
         # Microseconds from which somebody wants to know of a command: see `Observation`.
         self.noted: i64 = self.slowlog.threshold
@@ -154,6 +162,7 @@ class Engine:
         self.started: i64 = self.time
         self.counters = Counters()
         self.statistics = Statistics(self.time)
+        self.pressure = Pressure(self)
         self.waits = Waits(self)
         self.blocked = self.waits.blocked
         self.delivery = Delivery(self)
@@ -218,11 +227,6 @@ class Engine:
         """Tell clients, or no longer, that the data are not complete yet."""
         self.arm(LOADING_BIT, loading)
 
-    def set_max_memory(self, limit: i64) -> None:
-        """maxmemory has changed; 0 is no limit."""
-        self.max_memory = limit
-        self.arm(MEMORY_BIT, limit > 0)
-
     def refuse_writes(self, name: str, reason: str) -> None:
         """Answer commands that change data with an error line, or with "" no longer."""
         if reason:
@@ -234,17 +238,6 @@ class Engine:
     def set_enough_replicas(self, enough: bool) -> None:
         """Whether as many good replicas are connected as min-replicas-to-write asks for."""
         self.arm(REPLICAS_BIT, not enough)
-
-    def used_memory(self) -> int:
-        """Bytes of all data, as the backend accounts for them."""
-        total = 0
-        for keyspace in self.keyspaces:
-            total += keyspace.store.memory()
-        return total
-
-    def over_memory(self) -> bool:
-        """Whether the data have reached maxmemory."""
-        return self.max_memory > 0 and self.used_memory() >= self.max_memory
 
     # Commands ----------------------------------------------------------------------------
 
@@ -337,6 +330,11 @@ class Engine:
     def admit(self, session: Session, command: Command, args: list[bytes]) -> object:
         """Ask the guards that concern this command now; then queue or execute it."""
         concerned: i64 = (self.armed | session.armed) & command.guards
+        if concerned & ~(MEMORY_BIT | ROOM_BIT) == 0:  # nothing but a limit to the memory
+            has_room = self.eviction.make_room(session.db, concerned == MEMORY_BIT)
+            if has_room or not needs_room(session, command):
+                return self.call(session, command, args)
+            return self.reject(session, command, ErrorReply(NO_MEMORY), args)
         for guard in GUARDS:
             if guard.bit & concerned:
                 try:
@@ -490,6 +488,8 @@ class Engine:
         self.changes.misses = 0
         self.changes.expired = 0
         self.changes.expired_fields = 0
+        self.eviction.restart()
+        self.pressure.restart()
         self.registry.reset_statistics()
         self.statistics.restart(self.backend.statistics().get("lazyfreed_objects", 0))
 

@@ -56,6 +56,9 @@ ACL_BIT: Final[i64] = 1 << 15
 TRACKING_BIT: Final[i64] = 1 << 16
 CACHING_BIT: Final[i64] = 1 << 17
 TABLE_BIT: Final[i64] = 1 << 18
+# MEMORY_BIT for commands that only read: in force until a limit was found to be kept, and from the
+# next command on that may let the data grow.
+ROOM_BIT: Final[i64] = 1 << 19
 
 # What looks at data; DEBUG, which is protected, may.
 _DATA: Final = WRITE | READONLY | PROTECTED
@@ -76,6 +79,11 @@ _SUBSCRIBER_COMMANDS: Final = frozenset(
 )
 # Commands that a client inside MULTI runs at once.
 _UNQUEUED_COMMANDS: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+# Those that it may send while memory is short.
+_QUEUE_COMMANDS: Final = frozenset((b"exec", b"discard", b"quit", b"reset"))
+
+#: What commands are told that need more memory than there is.
+NO_MEMORY: Final = "OOM command not allowed when used memory > 'maxmemory'."
 
 
 class Guard:
@@ -127,9 +135,17 @@ def stands_for(context: "Context", command: Command, flag: i64) -> bool:
 
 
 def memory(engine: "Engine", context: "Context", command: Command, args: list[bytes]) -> None:
-    """No command that may grow the data once maxmemory is reached."""
-    if stands_for(context, command, DENYOOM) and engine.over_memory():
-        raise ErrorReply("OOM command not allowed when used memory > 'maxmemory'.")
+    """Make room first; where that fails, no command that may grow the data, and none is queued."""
+    has_room = engine.eviction.make_room(context.db, command.guards & MEMORY_BIT != 0)
+    if not has_room and needs_room(context, command):
+        raise ErrorReply(NO_MEMORY)
+
+
+def needs_room(context: "Context", command: Command) -> bool:
+    """Whether a command is refused while a limit to the memory is exceeded."""
+    if context.queue is not None and command.name not in _QUEUE_COMMANDS:
+        return True
+    return concerns(context, command, DENYOOM)
 
 
 def tracking_table(
@@ -154,7 +170,7 @@ def backend(engine: "Engine", context: "Context", command: Command, args: list[b
     if error and concerns(context, command, WRITE):
         raise ErrorReply(error)
     error = engine.units.no_room()
-    if error and concerns(context, command, DENYOOM):
+    if error and concerns(context, command, DENYOOM) and engine.stores.is_full(context.db, command):
         raise ErrorReply(error)
 
 
@@ -215,7 +231,7 @@ GUARDS: Final = [
     Guard(AUTH_BIT, authentication),
     Guard(NO_MULTI_BIT, not_in_transaction),
     Guard(ACL_BIT, permission),
-    Guard(MEMORY_BIT, memory),
+    Guard(MEMORY_BIT | ROOM_BIT, memory),
     Guard(TABLE_BIT, tracking_table),
     Guard(DISK_BIT, disk),
     Guard(BACKEND_BIT, backend),
@@ -232,6 +248,7 @@ GUARDS: Final = [
 def guards_of(command: Command) -> i64:
     """The bits of all guards that could concern a command, from its declared flags."""
     bits: i64 = PAUSE_BIT | TABLE_BIT
+    bits |= ROOM_BIT if command.flags & (READONLY | MAY_REPLICATE) == READONLY else MEMORY_BIT
     if command.flags & PROTECTED:
         bits |= PROTECTED_BIT
     if not command.flags & NO_AUTH:
@@ -239,8 +256,6 @@ def guards_of(command: Command) -> i64:
     if command.flags & NO_MULTI:
         bits |= NO_MULTI_BIT
     is_exec = command.name == b"exec"
-    if command.flags & DENYOOM or is_exec:
-        bits |= MEMORY_BIT
     if command.flags & WRITE or is_exec:
         bits |= DISK_BIT | REPLICAS_BIT | READONLY_BIT
     if command.flags & _DATA or is_exec:

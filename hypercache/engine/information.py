@@ -23,6 +23,7 @@ from hypercache.engine.usage import MemoryUsage, human, share, total_system_memo
 if TYPE_CHECKING:
     from hypercache.engine.command import Command
     from hypercache.engine.engine import Engine
+    from hypercache.engine.stores import Store
     from hypercache.keyspace.keyspace import Keyspace
 
 #: The version of Redis whose behaviour this server has.
@@ -47,8 +48,7 @@ _NO_SCRIPTS: Final = (
 )
 _NOTHING_COUNTED: Final = (
     "total_net_repl_input_bytes total_net_repl_output_bytes sync_full sync_partial_ok "
-    "sync_partial_err evicted_keys total_eviction_exceeded_time "
-    "current_eviction_exceeded_time "
+    "sync_partial_err "
     "latest_fork_usec total_forks migrate_cached_sockets slave_expires_tracked_keys "
     "active_defrag_hits active_defrag_misses active_defrag_key_hits active_defrag_key_misses "
     "total_active_defrag_time current_active_defrag_time unexpected_error_replies "
@@ -187,6 +187,7 @@ def memory(engine: "Engine") -> Fields:
         "mem_allocator": "pymalloc",
         "hypercache_base_memory": usage.base,
     }
+    fields.update(engine.pressure.describe())
     fields.update(zeros(_NO_SCRIPTS))
     for name, value in engine.backend.statistics().items():
         if name in LAZY_FREE:
@@ -201,6 +202,7 @@ def stats(engine: "Engine") -> Fields:
     statistics = engine.statistics
     changes = engine.changes
     cycles = statistics.cycles.mean()
+    exceeded, exceeded_now = engine.eviction.exceeded()
     fields: Fields = {
         "total_connections_received": engine.counters.connections,
         "total_commands_processed": engine.counters.commands,
@@ -222,7 +224,10 @@ def stats(engine: "Engine") -> Fields:
         "keyspace_hits": changes.hits,
         "keyspace_misses": changes.misses,
         "total_error_replies": engine.counters.error_replies,
+        "evicted_keys": engine.eviction.evicted(),
         "evicted_clients": engine.counters.evicted_clients,
+        "total_eviction_exceeded_time": exceeded,
+        "current_eviction_exceeded_time": exceeded_now,
         "tracking_total_keys": len(engine.tracking.table),
         "tracking_total_items": engine.tracking.table.items,
         "tracking_total_prefixes": len(engine.tracking.prefixes),
@@ -343,6 +348,39 @@ def keyspace(engine: "Engine") -> Fields:
     return fields
 
 
+def stores(engine: "Engine") -> Fields:
+    """The stores that have a name or rules, a line each."""
+    fields: Fields = {}
+    for store in engine.stores:
+        if store.is_special():
+            values = [f"{name}={value}" for name, value in store_fields(store).items()]
+            fields[f"store{store.index}"] = ",".join(values).translate(_UNSAFE)
+    return fields
+
+
+def store_fields(store: "Store") -> Fields:
+    """What is known of one store; times in milliseconds, memory in bytes, 0 for no limit."""
+    data = store.keyspace.store
+    fields: Fields = {
+        "name": store.name,
+        "database": store.index,
+        "configured": int(store.configured),
+        "backend": store.backend.name,
+        "durable": int(store.backend.durable),
+        "keys": data.size(),
+        "expires": data.volatile(),
+        "used_memory": store.used_memory(),
+        "max_memory": store.max_memory,
+        "policy": store.policy or "default",
+        "default_expiry": store.default_expiry,
+        "lookup_filter": store.filtered or "default",
+        "evicted_keys": store.evicted,
+    }
+    for each in store.information:
+        fields.update(each())
+    return fields
+
+
 def mean_ttl(keyspace: "Keyspace") -> int:
     """Milliseconds that keys with a deadline have left, estimated from a sample."""
     if keyspace.store.volatile() == 0:
@@ -389,6 +427,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "memory": memory,
     "persistence": persistence,
     "backend": backend,
+    "stores": stores,
     "stats": stats,
     "replication": replication,
     "cpu": cpu,

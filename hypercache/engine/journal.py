@@ -21,6 +21,7 @@ OTHER: Final = 0
 LOCAL_FILE: Final = 1
 REPLICA: Final = 2
 
+_NOTHING: Final[frozenset[int]] = frozenset()
 # An offset that nothing reaches.
 BEYOND: Final[i64] = 1 << 62
 
@@ -135,6 +136,8 @@ class Journal:
         self.records: list[Record] = []
         # A backend that is durable by itself: no sink, but as good as a file of our own.
         self.store: Sink | None = None
+        # Databases that no file of our own has anything of: their backends keep them.
+        self.left_out: frozenset[int] = frozenset()
 
     def append(self, effects: list[Effect]) -> None:
         """Journal the effects of one atomic step."""
@@ -164,6 +167,8 @@ class Journal:
                 new = [record for record in records if record.offset > sink.since]
             if not new:
                 continue
+            if self.left_out and sink.role == LOCAL_FILE:
+                new = [self._without_data(record) for record in new]
             try:
                 sink.write(new)
             except Exception as error:  # noqa: BLE001 - a sink's bug must not end the round
@@ -171,10 +176,28 @@ class Journal:
                 failures.append(SinkFailure(sink, error))
         return failures
 
-    def forget(self, offset: i64) -> None:
-        """Drop the present round's records: its changes are undone. Go back to an offset."""
+    def _without_data(self, record: Record) -> Record:
+        """A record for a file of our own: what it leaves out is passed over like a message."""
+        effects: list[Effect] = []
+        for effect in record.effects:
+            if effect.database in self.left_out and not effect.transient:
+                effect = Effect(effect.database, effect.args, True)
+            effects.append(effect)
+        return Record(record.offset, effects[0], effects[1:] if len(effects) > 1 else None)
+
+    def forget(self, offset: i64, lasting: frozenset[int] = _NOTHING) -> None:
+        """Drop the present round's records: its changes are undone. Go back to an offset.
+
+        What has happened in ``lasting`` databases stays: nothing undoes it.
+        """
+        records = self.records
         self.records = []
         self.offset = offset
+        if lasting:
+            for record in records:
+                kept = [effect for effect in record.effects if effect.database in lasting]
+                if kept:
+                    self.append(kept)
 
     def acknowledged(self, offset: i64) -> int:
         """How many replicas have everything up to an offset (WAIT)."""
@@ -193,13 +216,21 @@ class Journal:
         return count
 
     def has_local_file(self) -> bool:
-        """Whether there is an append-only file of our own, or a backend on disk."""
-        return self.store is not None or any(sink.role == LOCAL_FILE for sink in self.sinks)
+        """Whether there is an append-only file of our own, or a backend on disk for all data."""
+        if self.store is not None and not self.left_out:
+            return True
+        return any(sink.role == LOCAL_FILE for sink in self.sinks)
 
     def is_on_disk(self, offset: i64) -> bool:
-        """Whether everything up to an offset is in such a file, or such a backend."""
-        if self.store is not None and self.store.safe >= offset:
-            return True
+        """Whether everything up to an offset is in such a file, or such a backend.
+
+        Where some data are in the one and some in the other, both have to be that far.
+        """
+        if self.store is not None:
+            if self.store.safe < offset and self.left_out:
+                return False
+            if self.store.safe >= offset and not self.left_out:
+                return True
         return any(sink.role == LOCAL_FILE and sink.safe >= offset for sink in self.sinks)
 
     def attach(self, sink: Sink) -> None:

@@ -33,9 +33,8 @@ class Notifications(ChangeObserver):
         self._by_key = [b"__keyspace@%d__:" % n for n in numbers] if "K" in letters else []
         self._by_event = [b"__keyevent@%d__:" % n for n in numbers] if "E" in letters else []
         self._classes = set(letters) - {"K", "E"} if self._by_key or self._by_event else set()
-        engine.changes.tells_new = NEW_CLASS in self._classes
         engine.changes.tells_misses = KEY_MISS_CLASS in self._classes
-        engine.settlement.notify(self if self._classes else None)
+        engine.settlement.notify(self if self._classes else None, NEW_CLASS in self._classes)
 
     def changed(self, touches: list[Touch]) -> None:
         pubsub = self.engine.pubsub

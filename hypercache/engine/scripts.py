@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from mypy_extensions import i64
 
 from hypercache.engine.acl.access import LUA
-from hypercache.engine.command import MAY_REPLICATE, NOSCRIPT, WRITE, Command
+from hypercache.engine.command import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
 from hypercache.engine.context import Context
 from hypercache.engine.guards import (
     BACKEND_BIT,
@@ -23,6 +23,7 @@ from hypercache.engine.guards import (
     DISK_BIT,
     GUARDS,
     MEMORY_BIT,
+    NO_MEMORY,
     READONLY_BIT,
     REPLICAS_BIT,
     STALE_BIT,
@@ -60,7 +61,6 @@ REPL_ALL: Final = 3
 _FIRST_WRITE: Final[i64] = DISK_BIT | REPLICAS_BIT | READONLY_BIT
 _CONCERNED: Final[i64] = _FIRST_WRITE | MEMORY_BIT | BACKEND_BIT | STALE_BIT
 
-_NO_MEMORY: Final = "OOM command not allowed when used memory > 'maxmemory'."
 _OUT_OF_MEMORY: Final = (
     "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
 )
@@ -99,7 +99,7 @@ class Script(Context):
         self.is_eval = is_eval
         self.read_only = read_only or (flags & COMPATIBLE == 0 and flags & NO_WRITES != 0)
         self.allow_oom = flags & COMPATIBLE == 0 and flags & ALLOW_OOM != 0
-        self.out_of_memory = engine.armed & MEMORY_BIT != 0 and engine.over_memory()
+        self.out_of_memory = engine.armed & MEMORY_BIT != 0 and engine.eviction.failed
         self.wrote = False
         self.ended = False
         self.abandoned = False
@@ -186,10 +186,15 @@ class Script(Context):
         concerned: i64 = engine.armed & command.guards & _CONCERNED
         if self.wrote:
             concerned &= ~(_FIRST_WRITE | MEMORY_BIT)
-        if self.allow_oom or not self.out_of_memory:
+        short = self.out_of_memory or engine.eviction.is_exhausted(self.db)
+        if self.allow_oom or not short or not command.flags & DENYOOM:
             concerned &= ~MEMORY_BIT
+        if concerned == 0:
+            return None
         for guard in GUARDS:
             if guard.bit & concerned:
+                if guard.bit & MEMORY_BIT:
+                    return ErrorReply(NO_MEMORY)
                 if guard.bit == STALE_BIT:
                     return ErrorReply("ERR Can not execute the command on a stale replica")
                 try:
@@ -252,8 +257,8 @@ class Scripts:
             raise ErrorReply(next(iter(engine.disk_errors.values())))
         if engine.armed & REPLICAS_BIT:
             raise ErrorReply("NOREPLICAS Not enough good replicas to write.")
-        if not flags & ALLOW_OOM and engine.armed & MEMORY_BIT and engine.over_memory():
-            raise ErrorReply(_OUT_OF_MEMORY if caller.in_exec else _NO_MEMORY)
+        if not flags & ALLOW_OOM and engine.armed & MEMORY_BIT and engine.eviction.failed:
+            raise ErrorReply(_OUT_OF_MEMORY if caller.in_exec else NO_MEMORY)
 
     def end(self, script: Script) -> None:
         """The script is over: journal what it has changed as one step.

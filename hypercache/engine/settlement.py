@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mypy_extensions import mypyc_attr
 
 from hypercache.engine.context import Context
+from hypercache.engine.default_expiry import DefaultExpiry
 from hypercache.engine.journal import Sink, SinkFailure
 from hypercache.engine.watches import Watches
 from hypercache.keyspace.changes import Effect, Touch
@@ -28,11 +29,13 @@ class Settlement:
     def __init__(self, engine: "Engine") -> None:
         self.engine = engine
         self.watches = Watches(engine.keyspaces)
+        self.default_expiry = DefaultExpiry(engine)
         # Whose command has made the changes that observers are shown; None for nobody's (expiry).
         self.author: Context | None = None
         self.observers: list[ChangeObserver] = []
         # Comes last, and sees also what is no change: `NEW`, `KEY_MISS`. None without them.
         self.notifications: ChangeObserver | None = None
+        self.notifications_tell_new = False
 
     def settle_edits(self) -> None:
         """Account for the values that a command has edited in place."""
@@ -45,6 +48,8 @@ class Settlement:
     def settle(self, context: Context, args: list[bytes]) -> None:
         """Tell everybody concerned what a command has changed."""
         changes = self.engine.changes
+        if self.default_expiry.active and changes.touched:
+            self.default_expiry.give(context, args)
         changed = changes.dirty != changes.settled
         changes.settled = changes.dirty
         rewritten = changes.rewritten
@@ -101,16 +106,21 @@ class Settlement:
 
     def reconsider(self) -> None:
         """Let touched keys be written down only while somebody wants to know them."""
-        self.engine.changes.observed = (
-            len(self.watches) > 0
+        expires = self.default_expiry.active
+        changes = self.engine.changes
+        changes.tells_new = expires or self.notifications_tell_new
+        changes.observed = (
+            expires
+            or len(self.watches) > 0
             or len(self.observers) > 0
             or self.notifications is not None
             or len(self.engine.waits.blocked) > 0
         )
 
-    def notify(self, notifications: ChangeObserver | None) -> None:
-        """Show all events to keyspace notifications from now on, or to none."""
+    def notify(self, notifications: ChangeObserver | None, tells_new: bool) -> None:
+        """Show all events to keyspace notifications from now on, or to none; `NEW` if wanted."""
         self.notifications = notifications
+        self.notifications_tell_new = tells_new
         self.reconsider()
 
     def observe(self, observer: ChangeObserver) -> None:

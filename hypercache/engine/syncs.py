@@ -53,19 +53,32 @@ class Syncs:
 
     def start(self, wanted: Callable[[], None]) -> None:
         """Somebody syncs from now on, about once a second and whenever ``wanted`` is called."""
-        if self.policy == ALWAYS:
-            self.wanted = wanted
-            self.prompt = True
+        self.wanted = wanted
+        self.follow_policy()
+
+    def follow_policy(self) -> None:
+        """The backend's policy may be another than before: a part of it has come or gone."""
+        engine = self.engine
+        self.policy = self.backend.sync_policy
+        if self.wanted is None:
+            return
+        self.prompt = self.policy == ALWAYS
+        if self.prompt and self.gate is None:
             self.gate = ReplyGate([self.sink])
-            self.engine.delivery.add_gate(self.gate)
-        if self.policy != NO:
-            self.sink.safe = self.engine.round_offset
-            self.engine.journal.store = self.sink
+            engine.delivery.add_gate(self.gate)
+        elif not self.prompt and self.gate is not None:
+            engine.delivery.remove_gate(self.gate)
+            self.gate = None
+        if self.policy == NO:
+            engine.journal.store = None
+        elif engine.journal.store is None:
+            self.sink.safe = engine.round_offset
+            engine.journal.store = self.sink
 
     def request(self) -> None:
         """A round has written something, and its replies are held."""
         self.due = False
-        if self.wanted is not None:
+        if self.prompt and self.wanted is not None:
             self.wanted()
         for follower in self.followers:
             follower()

@@ -17,7 +17,7 @@ change that was not committed. docs/architecture.md has the whole.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import Backend, BackendError, BackendFull
 from hypercache.engine.command import WRITE, Command
@@ -45,10 +45,20 @@ def attempt(action: Callable[[], object]) -> Exception | None:
     return None
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Reversal:
+    """What is to be done by hand when the unit is undone: on a backend that knows no units."""
+
+    def run(self) -> None:
+        """The unit was undone. Must not raise."""
+        raise NotImplementedError
+
+
 class Units:
     """The unit of the present round, and why none can be begun or nothing more be stored.
 
     ``witnesses`` are the sessions that were served in the open unit after its first write.
+    ``reversals`` are run when it is undone.
     ``refusal`` is the backend's, empty as long as it has room; ``unavailable`` says why no unit
     could be begun. ``spoiled``: a command inside EXEC has failed, and EXEC is to undo all of it.
     """
@@ -60,6 +70,7 @@ class Units:
         self.is_open = False
         self.spoiled = False
         self.witnesses: list[Session] = []
+        self.reversals: list[Reversal] = []
         self.limit: i64 = LIMIT
         self.refusal = ""
         self.unavailable = ""
@@ -114,6 +125,8 @@ class Units:
             self._report("commit_failed", error)
             self.undo(self.engine.journal.offset)
         self.witnesses.clear()
+        if self.reversals:
+            self.reversals = []
 
     # Failures ------------------------------------------------------------------------------
 
@@ -132,9 +145,18 @@ class Units:
             self._report("rollback_failed", error)
             self._lost = True
             self._set_unavailable(f"a write could not be undone ({error}): restart the server")
-        engine.changes.forget()
         told = before > engine.round_offset
-        engine.journal.forget(engine.round_offset)
+        lasting = engine.stores.lasting
+        kept = [effect for effect in engine.changes.effects if effect.database in lasting]
+        engine.changes.forget()
+        engine.eviction.begin_anew()
+        engine.journal.forget(engine.round_offset, lasting)
+        if kept:
+            engine.journal.append(kept)
+        reversals = self.reversals
+        self.reversals = []
+        for reversal in reversals:
+            reversal.run()
         for session in list(engine.sessions.values()):
             if session.written > engine.round_offset:
                 session.written = engine.round_offset

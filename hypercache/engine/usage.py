@@ -5,7 +5,6 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from hypercache.engine.buffers import ClientBuffers
-from hypercache.engine.statistics import resident_memory
 
 if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
@@ -25,11 +24,11 @@ class MemoryUsage:
 
     def __init__(self, engine: "Engine") -> None:
         statistics = engine.statistics
-        self.used = engine.used_memory()
+        self.used = engine.memory.used()
         self.base = statistics.base_memory
         self.clients = int(ClientBuffers(engine.sessions).total)
         self.accounted = self.base + self.used + self.clients
-        self.resident = resident_memory()
+        self.resident = engine.pressure.read_resident()
         self.overhead = 0
         self.overheads: dict[int, tuple[int, int]] = {}
         for each in engine.keyspaces:

@@ -1,6 +1,10 @@
-"""From a name in the configuration to a backend or a plugin with its settings validated."""
+"""From a name in the configuration to a backend or a plugin with its settings validated.
+
+Eviction policies are found alike, and have no settings of their own.
+"""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, Generic, TypeVar, cast
 
@@ -9,18 +13,20 @@ import attrs
 from hypercache import backend, plugin
 from hypercache.backend import Backend
 from hypercache.extensions.structuring import SettingsError, one_line, structure
+from hypercache.keyspace import eviction
+from hypercache.keyspace.eviction import EvictionPolicy, Place
 from hypercache.plugin import NoSettings, Plugin
 
-T = TypeVar("T", bound=Backend | Plugin)
+T = TypeVar("T", bound=Backend | Plugin | EvictionPolicy)
 
 
 class ExtensionError(Exception):
-    """A backend or plugin cannot be found, loaded or configured: which, why, what to do."""
+    """An extension cannot be found, loaded or configured: which, why, what to do."""
 
 
 @attrs.frozen(kw_only=True)
 class Family(Generic[T]):
-    """What is installed under one group of entry points: all backends, or all plugins.
+    """What is installed under one group of entry points: all backends, plugins or policies.
 
     ``word`` is what one of them is called, ``base`` the contract that each implements, in one
     of the ``versions``; ``remedy`` is what to do about one that is not there.
@@ -78,26 +84,33 @@ class Family(Generic[T]):
                 f"{self.word} {name!r} needs version {extension.contract} of the {self.word} "
                 f"contract; this server has {offered}."
             )
-        if extension.settings_type is not None and not attrs.has(extension.settings_type):
+        settings_type = settings_type_of(extension)
+        if settings_type is not None and not attrs.has(settings_type):
             raise ExtensionError(
-                f"{self.word} {name!r}: its settings_type {extension.settings_type!r} is no "
-                "attrs class."
+                f"{self.word} {name!r}: its settings_type {settings_type!r} is no attrs class."
             )
 
     def make(self, name: str, extension: type[T], settings: Mapping[str, object]) -> T:
         """Construct one with its settings; raises `ExtensionError`."""
         self.check(name, extension)
+        settings_type = settings_type_of(extension)
         try:
-            own = structure(settings, extension.settings_type or NoSettings)
+            own = structure(settings, settings_type or NoSettings)
         except SettingsError as error:
             raise ExtensionError(f"{self.word} {name!r}: {error}.") from error
         constructor = cast(Callable[..., T], extension)
         try:
-            return constructor() if extension.settings_type is None else constructor(own)
+            return constructor() if settings_type is None else constructor(own)
         except Exception as error:
             raise ExtensionError(
                 f"{self.word} {name!r} cannot be made: {one_line(error)}."
             ) from error
+
+
+def settings_type_of(extension: type) -> type | None:
+    """The attrs class of an extension's settings; None where it has none."""
+    found: type | None = getattr(extension, "settings_type", None)
+    return found
 
 
 BACKENDS: Final = Family(
@@ -114,3 +127,28 @@ PLUGINS: Final = Family(
     versions=plugin.CONTRACT_VERSIONS,
     remedy="take it out of the setting plugins",
 )
+POLICIES: Final = Family(
+    word="eviction policy",
+    group="hypercache.policies",
+    base=EvictionPolicy,
+    versions=eviction.CONTRACT_VERSIONS,
+    remedy="choose another with the setting maxmemory-policy",
+)
+
+
+@cache
+def policy_class(name: str) -> type[EvictionPolicy]:
+    """The class of an installed policy; raises `ExtensionError`."""
+    return POLICIES.load(POLICIES.find(name))
+
+
+def make_policy(name: str, place: Place) -> EvictionPolicy:
+    """A policy for a store; raises ValueError with the reason where there is none."""
+    try:
+        policy = policy_class(name)
+    except ExtensionError as error:
+        raise ValueError(str(error)) from error
+    try:
+        return policy(place)
+    except Exception as error:
+        raise ValueError(f"eviction policy {name!r} cannot be made: {one_line(error)}") from error

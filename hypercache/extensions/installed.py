@@ -12,7 +12,7 @@ import attrs
 
 from hypercache.backend import Backend
 from hypercache.backend_tools import BackendTools
-from hypercache.extensions.family import ExtensionError, Family, T
+from hypercache.extensions.family import ExtensionError, Family, T, settings_type_of
 from hypercache.extensions.structuring import is_choice
 from hypercache.plugin import NoSettings, Plugin
 
@@ -63,7 +63,7 @@ def _describe(family: Family[T], point: EntryPoint) -> Installed:
             known,
             text=_text(extension, point),
             traits=tuple(_traits(family, point.name, extension)),
-            settings=tuple(_settings(extension.settings_type or NoSettings)),
+            settings=tuple(_settings(settings_type_of(extension) or NoSettings)),
             tools=tools_offered(extension) if issubclass(extension, Backend) else (),
         )
     except ExtensionError as error:

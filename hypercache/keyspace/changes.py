@@ -31,22 +31,33 @@ class Event:
 
     ``watched``: it breaks WATCH, and what was read of the key is no longer true. ``awaited``:
     clients that wait for the key look at it. What happens to a stream's groups is neither in
-    Redis, and `NEW` and `KEY_MISS` are no changes at all. ``word`` is the name as it is sent.
+    Redis, and `NEW` and `KEY_MISS` are no changes at all. ``whole``: the value has come as a
+    whole, in the place of any other. ``word`` is the name as it is sent.
     """
 
-    def __init__(self, name: str, kind: str, watched: bool = True, awaited: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        watched: bool = True,
+        awaited: bool = True,
+        whole: bool = False,
+    ) -> None:
         self.name = name
         self.word = name.encode()
         self.kind = kind
         self.watched = watched
         self.awaited = awaited
+        self.whole = whole
 
     def is_change(self) -> bool:
         """Whether it tells of a change, as all events do but `NEW` and `KEY_MISS`."""
         return self is not NEW and self is not KEY_MISS
 
 
-SET: Final = Event("set", STRING_CLASS)
+SET: Final = Event("set", STRING_CLASS, whole=True)
+# A string in the place of another whose deadline it keeps (KEEPTTL).
+SET_KEPT: Final = Event("set", STRING_CLASS)
 APPEND: Final = Event("append", STRING_CLASS)
 SETRANGE: Final = Event("setrange", STRING_CLASS)
 INCRBY: Final = Event("incrby", STRING_CLASS)
@@ -70,13 +81,13 @@ LINSERT: Final = Event("linsert", LIST_CLASS)
 LSET: Final = Event("lset", LIST_CLASS)
 LREM: Final = Event("lrem", LIST_CLASS)
 LTRIM: Final = Event("ltrim", LIST_CLASS)
-SORTSTORE: Final = Event("sortstore", LIST_CLASS)
+SORTSTORE: Final = Event("sortstore", LIST_CLASS, whole=True)
 SADD: Final = Event("sadd", SET_CLASS)
 SREM: Final = Event("srem", SET_CLASS)
 SPOP: Final = Event("spop", SET_CLASS)
-SINTERSTORE: Final = Event("sinterstore", SET_CLASS)
-SUNIONSTORE: Final = Event("sunionstore", SET_CLASS)
-SDIFFSTORE: Final = Event("sdiffstore", SET_CLASS)
+SINTERSTORE: Final = Event("sinterstore", SET_CLASS, whole=True)
+SUNIONSTORE: Final = Event("sunionstore", SET_CLASS, whole=True)
+SDIFFSTORE: Final = Event("sdiffstore", SET_CLASS, whole=True)
 ZADD: Final = Event("zadd", ZSET_CLASS)
 ZINCR: Final = Event("zincr", ZSET_CLASS)
 ZREM: Final = Event("zrem", ZSET_CLASS)
@@ -85,12 +96,12 @@ ZREMRANGEBYSCORE: Final = Event("zremrangebyscore", ZSET_CLASS)
 ZREMRANGEBYLEX: Final = Event("zremrangebylex", ZSET_CLASS)
 ZPOPMIN: Final = Event("zpopmin", ZSET_CLASS)
 ZPOPMAX: Final = Event("zpopmax", ZSET_CLASS)
-ZRANGESTORE: Final = Event("zrangestore", ZSET_CLASS)
-ZUNIONSTORE: Final = Event("zunionstore", ZSET_CLASS)
-ZINTERSTORE: Final = Event("zinterstore", ZSET_CLASS)
-ZDIFFSTORE: Final = Event("zdiffstore", ZSET_CLASS)
-GEORADIUSSTORE: Final = Event("georadiusstore", ZSET_CLASS)
-GEOSEARCHSTORE: Final = Event("geosearchstore", ZSET_CLASS)
+ZRANGESTORE: Final = Event("zrangestore", ZSET_CLASS, whole=True)
+ZUNIONSTORE: Final = Event("zunionstore", ZSET_CLASS, whole=True)
+ZINTERSTORE: Final = Event("zinterstore", ZSET_CLASS, whole=True)
+ZDIFFSTORE: Final = Event("zdiffstore", ZSET_CLASS, whole=True)
+GEORADIUSSTORE: Final = Event("georadiusstore", ZSET_CLASS, whole=True)
+GEOSEARCHSTORE: Final = Event("geosearchstore", ZSET_CLASS, whole=True)
 XADD: Final = Event("xadd", STREAM_CLASS)
 XDEL: Final = Event("xdel", STREAM_CLASS)
 XTRIM: Final = Event("xtrim", STREAM_CLASS)
@@ -109,15 +120,15 @@ PERSIST: Final = Event("persist", GENERIC)
 RENAME_FROM: Final = Event("rename_from", GENERIC)
 RENAME_TO: Final = Event("rename_to", GENERIC)
 MOVE_FROM: Final = Event("move_from", GENERIC)
-MOVE_TO: Final = Event("move_to", GENERIC)
-RESTORE: Final = Event("restore", GENERIC)
-COPY_TO: Final = Event("copy_to", GENERIC)
+MOVE_TO: Final = Event("move_to", GENERIC, whole=True)
+RESTORE: Final = Event("restore", GENERIC, whole=True)
+COPY_TO: Final = Event("copy_to", GENERIC, whole=True)
 EXPIRED: Final = Event("expired", EXPIRED_CLASS)
 EVICTED: Final = Event("evicted", EVICTED_CLASS)
 FLUSH: Final = Event("flush", GENERIC)
 SWAP: Final = Event("swap", GENERIC)
 # Followed by what made the key.
-NEW: Final = Event("new", NEW_CLASS, False, False)
+NEW: Final = Event("new", NEW_CLASS, False, False, whole=True)
 # A command has looked for a key in vain.
 KEY_MISS: Final = Event("keymiss", KEY_MISS_CLASS, False, False)
 
@@ -203,12 +214,13 @@ class Changes:
 
     ``now`` is the time of the present command in Unix milliseconds (it stands still inside a
     transaction, and at 0 while a journal is repeated at the time ``repeated_at``); while
-    ``frozen``, nothing is removed because of it (CLIENT PAUSE). ``access`` is the access clock of
-    a key that comes into being now: seconds, or what `Frequency` says under an LFU policy. An
-    access sets a key's clock to it unless ``keep_access``; then it counts as a use of the key if
-    ``counts_uses``. ``dirty`` counts changes, ``settled`` how many of them the engine has settled.
-    ``observed`` tells whether anybody reads ``touched``, ``journalled`` whether anybody reads
-    ``effects``: when nobody does, a change costs one addition. ``tells_new`` and
+    ``frozen``, nothing is removed because of it (CLIENT PAUSE). ``access`` is the access clock,
+    seconds since the server's start. An access sets a key's clock to it unless ``keep_access``:
+    then it is left alone (``no_touch``) or is the business of the database's eviction policy; so
+    it is while any database is ``followed`` by its policy. ``spread``: a database that was empty
+    may have keys now. ``dirty`` counts changes, ``settled`` how many of them the engine has
+    settled. ``observed`` tells whether anybody reads ``touched``, ``journalled`` whether anybody
+    reads ``effects``: when nobody does, a change costs one addition. ``tells_new`` and
     ``tells_misses``: the events `NEW` and `KEY_MISS` are wanted too.
     """
 
@@ -219,7 +231,8 @@ class Changes:
         self.frequency = Frequency()
         self.no_touch = False
         self.keep_access = False
-        self.counts_uses = False
+        self.followed = False
+        self.spread = True
         self.frozen = False
         self.dirty: i64 = 0
         self.settled: i64 = 0
@@ -243,10 +256,8 @@ class Changes:
 
     def set_no_touch(self, no_touch: bool) -> None:
         """Whether what is executed leaves the access clocks alone (CLIENT NO-TOUCH)."""
-        counted = self.frequency.counted
         self.no_touch = no_touch
-        self.keep_access = no_touch or counted
-        self.counts_uses = counted and not no_touch
+        self.keep_access = no_touch or self.followed
 
     def touch(self, database: int, key: bytes, event: Event) -> None:
         """Count a change and, if anybody looks, write it down."""

@@ -10,7 +10,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE, Database, HashValue
-from hypercache.keyspace.changes import DEL, HEXPIRED, Changes, Effect, Touch
+from hypercache.keyspace.changes import HEXPIRED, Changes, Effect, Touch
 
 # Fields that one HDEL of the journal names.
 _BATCH: Final = 256
@@ -37,7 +37,8 @@ def expire_fields(
 ) -> int:
     """Remove up to ``limit`` fields whose deadline is before now, the earliest first; how many.
 
-    The key goes with the last field. ``store`` is the database with the number ``index``.
+    When the last one goes, the caller removes the key. ``store`` is the database with the number
+    ``index``.
     """
     memory = value.memory()
     removed = 0
@@ -55,10 +56,6 @@ def expire_fields(
         changes.expired_fields += removed
         if changes.observed:
             changes.touched.append(Touch(index, key, HEXPIRED))
-    if value.length() == 0:
-        store.unlink(key)
-        if changes.observed:
-            changes.touched.append(Touch(index, key, DEL))
-    else:
+    if value.length() > 0:
         store.expire_fields(key, value.next_deadline())
     return removed

@@ -24,13 +24,11 @@ _MINUTES: Final[i64] = 0xFFFF
 class Frequency:
     """What the counters go by.
 
-    ``counted`` tells whether an LFU policy is selected: otherwise `Entry.access` is a time.
     ``log_factor`` is ``lfu-log-factor``, ``decay_time`` is ``lfu-decay-time`` (minutes; 0 is
     never), ``minutes`` the present minute.
     """
 
     def __init__(self) -> None:
-        self.counted = False
         self.log_factor: i64 = 10
         self.decay_time: i64 = 1
         self.minutes: i64 = 0
@@ -50,8 +48,9 @@ class Frequency:
     def counter(self, access: i32) -> i64:
         """The counter as it has decayed until now."""
         counter: i64 = i64(access) & HIGHEST
-        if self.decay_time > 0:
-            counter -= self.age(access) // self.decay_time
+        age = self.age(access)
+        if age > 0 and self.decay_time > 0:
+            counter -= age // self.decay_time
         return counter if counter > 0 else 0
 
     def use(self, entry: Entry, chance: Chance) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 from librt.vecs import vec
 from mypy_extensions import i64, u8
 
-from hypercache.keyspace.murmur import murmur
+from hypercache.filters.hashing import murmur
 
 MAGIC: Final = b"HYLL"
 HEADER: Final[i64] = 16

@@ -8,14 +8,13 @@ emptied keys: a command cannot forget them.
 
 from typing import Final, cast
 
-from mypy_extensions import i32, i64
+from mypy_extensions import i64
 
 from hypercache.backend import (
     HASH,
     NO_EXPIRE,
     STREAM,
     STRING,
-    Database,
     Entry,
     HashValue,
     StringValue,
@@ -25,23 +24,14 @@ from hypercache.keyspace.changes import (
     DEL,
     DELIVERED,
     EXPIRE,
-    EXPIRED,
-    FLUSH,
     NEW,
     PERSIST,
-    Changes,
     Edit,
-    Effect,
     Event,
     Touch,
 )
-from hypercache.keyspace.clock import Chance
-from hypercache.keyspace.fields import expire_fields, is_due, is_hollow
-from hypercache.keyspace.glob import matches
+from hypercache.keyspace.live_keys import LiveKeys
 from hypercache.reply import ErrorReply
-
-# More than any hash has.
-MAX_FIELDS: Final = 1 << 62
 
 WRONG_TYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
@@ -52,32 +42,10 @@ def kind_of(entry: Entry) -> int:
     return STRING if isinstance(value, bytes) else cast(Value, value).kind
 
 
-class Keyspace:
-    """A database under its number; SWAPDB exchanges the keys of two of them.
-
-    While ``fielded`` is False no hash has a field with a deadline, and finding a key asks none.
-    """
-
-    def __init__(self, index: int, store: Database, changes: Changes, chance: Chance) -> None:
-        self.index = index
-        self.store = store
-        self.changes = changes
-        self.chance = chance
-        self.fielded = store.has_volatile_fields()
+class Keyspace(LiveKeys):
+    """A numbered database as commands see it: its keys, and their values."""
 
     # Reading ---------------------------------------------------------------------------
-
-    def find(self, key: bytes) -> Entry | None:
-        """The entry of a live key, without counting the access; expires it if it is due."""
-        entry = self.store.find(key)
-        if entry is None:
-            return None
-        if entry.expire != NO_EXPIRE and entry.expire < self.changes.now:
-            self._expire(key)
-            return None
-        if self.fielded and self._is_emptied(key, entry):
-            return None
-        return entry
 
     def view_any(self, key: bytes) -> Entry | None:
         """The entry of a live key of any kind, counted as a hit or a miss."""
@@ -94,10 +62,10 @@ class Keyspace:
             changes.missed(self.index, key)
             return None
         changes.hits += 1
-        if not changes.keep_access:
+        if changes.keep_access:
+            self._use(key, entry)
+        else:
             entry.access = changes.access
-        elif changes.counts_uses:
-            changes.frequency.use(entry, self.chance)
         return entry
 
     def look(self, key: bytes) -> Entry | None:
@@ -181,9 +149,10 @@ class Keyspace:
             changes.touched.append(Touch(self.index, key, NEW))
         if changes.hooks:
             self._before(key)
-        access = self._access_of(key) if changes.keep_access else changes.access
-        entry = self.store.put(key, value, expire)
-        entry.access = access
+        if changes.keep_access:
+            self._put(key, value, expire)
+        else:
+            self.store.put(key, value, expire).access = changes.access
         changes.dirty += 1
         if changes.observed:
             changes.touched.append(Touch(self.index, key, event))
@@ -207,10 +176,10 @@ class Keyspace:
         for edit in changes.edits:
             if edit.value is value:
                 return value
-        if not changes.keep_access:
+        if changes.keep_access:
+            self._use(key, entry)
+        else:
             entry.access = changes.access
-        elif changes.counts_uses:
-            changes.frequency.use(entry, self.chance)
         if changes.hooks:
             self._before(key)
         return self._edited(key, value, event, False)
@@ -233,9 +202,11 @@ class Keyspace:
         is_new = changes.observed and self.find(key) is None
         if changes.hooks:
             self._before(key)
-        access = self._access_of(key) if changes.keep_access else changes.access
-        entry = self.store.create(key, kind)
-        entry.access = access
+        if changes.keep_access:
+            entry = self._create(key, kind)
+        else:
+            entry = self.store.create(key, kind)
+            entry.access = changes.access
         value = self._edited(key, cast(Value, entry.value), event, True)
         if is_new and changes.tells_new:
             changes.edits[-1].is_new = True
@@ -252,9 +223,7 @@ class Keyspace:
         if self.changes.hooks:
             self._before(key)
         deadline = entry.expire
-        access = self._access_of(key) if self.changes.keep_access else self.changes.access
-        entry = self.store.create(key, STRING)
-        entry.access = access
+        entry = self._create(key, STRING)
         value = cast(StringValue, entry.value)
         memory = value.memory()
         value.write(0, text)
@@ -263,20 +232,70 @@ class Keyspace:
             self.store.expire(key, deadline)
         return cast(StringValue, self._edited(key, value, event, False))
 
-    def _access_of(self, key: bytes) -> i32:
-        """What a new value takes over from the one that it replaces."""
-        entry = self.find(key)
+    def _use(self, key: bytes, entry: Entry) -> None:
+        """A key that is there is used, and this is more than a matter of the access clock."""
+        changes = self.changes
+        if changes.no_touch:
+            return
+        follower = self.follower
+        if follower is not None and follower.follows_uses:
+            follower.used(key, entry)
+        else:
+            entry.access = changes.access
+
+    def _put(self, key: bytes, value: bytes, expire: i64) -> None:
+        """Store a string, in the eyes of the policy too; the new value keeps the key's access."""
+        entry = self.store.find(key)
         if entry is None:
-            return self.changes.access
-        if self.changes.counts_uses:
-            self.changes.frequency.use(entry, self.chance)
-        return entry.access
+            self._come(key, self.store.put(key, value, expire))
+        else:
+            self._use(key, entry)
+            access = entry.access
+            self.store.put(key, value, expire).access = access
+
+    def _create(self, key: bytes, kind: int) -> Entry:
+        """A new value, likewise."""
+        entry = self.store.find(key)
+        if entry is None:
+            entry = self.store.create(key, kind)
+            self._come(key, entry)
+        else:
+            self._use(key, entry)
+            access = entry.access
+            entry = self.store.create(key, kind)
+            entry.access = access
+        return entry
+
+    def _come(self, key: bytes, entry: Entry) -> None:
+        """A key has come."""
+        entry.access = self.changes.access
+        if self.follower is not None:
+            self.follower.added(key, entry)
+
+    def loaded(self, key: bytes, entry: Entry) -> None:
+        """A key was put into the store by who loads the data; it knows no use yet."""
+        self._come(key, entry)
+
+    def restored(self, key: bytes, entry: Entry, idle: i64, frequency: i64) -> None:
+        """A key has come from elsewhere: for how many seconds it was idle and how often it was
+        used, as `EvictionPolicy.restore` takes it. It takes over nothing from one replaced."""
+        if self.follower is not None:
+            self.follower.removed(key, entry)
+        self._come(key, entry)
+        self.policy.restore(entry, idle, frequency)
+
+    def _leave(self, key: bytes) -> None:
+        """A key is about to go or to be replaced as a whole: the policy has to know."""
+        if self.follower is not None:
+            entry = self.store.find(key)
+            if entry is not None:
+                self.follower.removed(key, entry)
 
     def _begin_access(self, key: bytes) -> None:
         """A key that has come as a whole takes over nothing from one that was there."""
         entry = self.store.find(key)
         if entry is not None:
-            entry.access = self.changes.access
+            self._come(key, entry)
 
     def _edited(self, key: bytes, value: Value, event: Event, fresh: bool) -> Value:
         self.changes.edits.append(Edit(self.index, key, value, event, fresh))
@@ -304,7 +323,7 @@ class Keyspace:
         if value.length() == 0 and value.kind != STRING:
             if value.kind == STREAM and not (edit.fresh and count == 0):
                 return  # a stream outlives its entries
-            self.store.unlink(key)
+            self._unlink(key)
             if count > 0 and self.changes.observed:
                 self.changes.touched.append(Touch(self.index, key, DEL))
 
@@ -323,7 +342,7 @@ class Keyspace:
             return False
         if self.changes.hooks:
             self._before(key)
-        self.store.unlink(key)
+        self._unlink(key)
         self.changes.touch(self.index, key, event)
         return True
 
@@ -351,9 +370,12 @@ class Keyspace:
         if changes.hooks:
             self._before(key)
             target._before(new_key)
+        self._leave(key)
+        target._leave(new_key)
         self.store.move(key, target.store, new_key)
         target.fielded |= self.fielded
         target._begin_access(new_key)
+        target.count()
         changes.touch(self.index, key, left)
         changes.notify(target.index, new_key, arrived)
 
@@ -363,9 +385,11 @@ class Keyspace:
             target._make_way(new_key)
         if self.changes.hooks:
             target._before(new_key)
+        target._leave(new_key)
         self.store.copy(key, target.store, new_key)
         target.fielded |= self.fielded
         target._begin_access(new_key)
+        target.count()
         self.changes.touch(target.index, new_key, event)
 
     def _make_way(self, key: bytes) -> None:
@@ -374,118 +398,9 @@ class Keyspace:
         if self.changes.tells_new:
             self.changes.touched.append(Touch(self.index, key, NEW))
 
-    def flush(self) -> int:
-        """Remove every key; how many there were."""
-        count = self.store.size()
-        for hook in self.changes.hooks:
-            hook.before_clear(self.index)
-        self.store.clear()
-        self.changes.dirty += count
-        if self.changes.observed:
-            self.changes.touched.append(Touch(self.index, None, FLUSH))
-        return count
-
-    def _before(self, key: bytes) -> None:
-        entry = self.store.find(key)
-        for hook in self.changes.hooks:
-            hook.before_change(self.index, key, entry)
-
-    # Expiry, scanning, sampling ----------------------------------------------------------
-
-    def _expire(self, key: bytes) -> None:
-        changes = self.changes
-        if changes.frozen:
-            return
-        if changes.hooks:
-            self._before(key)
-        self.store.unlink(key)
-        changes.expired += 1
-        if changes.observed:
-            changes.touched.append(Touch(self.index, key, EXPIRED))
-        if changes.journalled:
-            changes.effects.append(Effect(self.index, [b"DEL", key]))
-
-    def _is_emptied(self, key: bytes, entry: Entry) -> bool:
-        """Remove the fields of a hash that are due; True when none is left."""
-        value = entry.value
-        changes = self.changes
-        if not is_due(value, changes.now) or changes.frozen:
-            return False
-        self._expire_fields(key, cast(HashValue, value), MAX_FIELDS)
-        return self.store.find(key) is None
-
-    def _expire_fields(self, key: bytes, value: HashValue, limit: int) -> int:
-        if self.changes.hooks:
-            self._before(key)
-        return expire_fields(self.store, self.changes, self.index, key, value, limit)
-
     def _note_fields(self, key: bytes, value: HashValue) -> None:
         """Let the store know the earliest deadline of an edited hash's fields."""
         deadline = value.next_deadline()
         if deadline != NO_EXPIRE or self.fielded:
             self.fielded = True
             self.store.expire_fields(key, deadline)
-
-    def expire_due_fields(self, limit: int) -> int:
-        """Remove up to ``limit`` fields past their deadline; how many there were."""
-        if not self.fielded:
-            return 0
-        removed = 0
-        for key in self.store.due_fields(self.changes.now - 1, limit):
-            entry = self.store.find(key)
-            if entry is not None and removed < limit and isinstance(entry.value, HashValue):
-                removed += self._expire_fields(key, entry.value, limit - removed)
-        return removed
-
-    def has_due_fields(self, key: bytes) -> bool:
-        """Whether a key holds a hash with fields that are due, though not removed yet."""
-        if not self.fielded:
-            return False
-        entry = self.store.find(key)
-        return entry is not None and is_due(entry.value, self.changes.now)
-
-    def expire_due(self, limit: int) -> int:
-        """Remove up to ``limit`` keys past their deadline; how many there were."""
-        if self.store.volatile() == 0:
-            return 0
-        due = self.store.due(self.changes.now - 1, limit)
-        for key in due:
-            self._expire(key)
-        return len(due)
-
-    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """One step of SCAN: the next cursor and about ``count`` live keys."""
-        following, keys = self.store.scan(cursor, count)
-        if self.store.volatile() == 0 and not self.fielded:
-            return following, keys
-        return following, [key for key in keys if self.find(key) is not None]
-
-    def matching(self, pattern: bytes) -> list[bytes]:
-        """All live keys that match a glob pattern, in any order (KEYS)."""
-        store = self.store
-        volatile = store.volatile() > 0 or self.fielded
-        found: list[bytes] = []
-        every = store.keys()
-        for key in every:
-            if (pattern == b"*" or matches(pattern, key, False)) and (
-                not volatile or self.is_live(key)
-            ):
-                found.append(key)
-        return found
-
-    def random_key(self) -> bytes | None:
-        """A random live key, or None; keys past their deadline that it hits are removed."""
-        while True:
-            key = self.store.sample(self.chance.pick())
-            if key is None or self.find(key) is not None:
-                return key
-
-    def is_live(self, key: bytes) -> bool:
-        """Whether a key is there and not past its deadline; changes nothing."""
-        entry = self.store.find(key)
-        if entry is None:
-            return False
-        changes = self.changes
-        if entry.expire != NO_EXPIRE and entry.expire < changes.now:
-            return False
-        return not self.fielded or changes.frozen or not is_hollow(entry.value, changes.now)

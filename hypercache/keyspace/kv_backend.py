@@ -44,6 +44,7 @@ class KVBackend(Backend):
         self.kv = kv
         self.durable = kv.durable
         self.snapshots = kv.snapshots
+        self.filters = True
         self.sync_policy = kv.sync_policy
         self.wants_units = True
         self._salt = os.urandom(layout.SALT) if salt is None else salt
@@ -74,7 +75,13 @@ class KVBackend(Backend):
         self._store.rollback()
 
     def reclaim(self, budget: int) -> bool:
-        return self._store.reclaim(budget)
+        if self._store.reclaim(budget):
+            return True
+        filters = self._store.filters
+        if not filters.in_use:
+            return False
+        self._store.write_records()
+        return filters.build(budget)
 
     def sync(self) -> None:
         self.kv.sync()
@@ -96,4 +103,8 @@ class KVBackend(Backend):
         return KVSnapshot(kv, self._databases(store, salt))
 
     def statistics(self) -> dict[str, int]:
-        return {"lazyfree_pending_objects": self._store.graves, **self.kv.statistics()}
+        return {
+            "lazyfree_pending_objects": self._store.graves,
+            **self._store.filters.statistics(),
+            **self.kv.statistics(),
+        }

@@ -6,6 +6,7 @@ from typing import Final, cast
 from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import NO_EXPIRE, BackendError, Database, Entry, KeyWalk, Value
+from hypercache.filters.segments import shape_for
 from hypercache.keyspace import layout
 from hypercache.keyspace.kv_check import inconsistencies
 from hypercache.keyspace.kv_forms import new_record, open_value
@@ -26,6 +27,7 @@ from hypercache.keyspace.layout import (
     decode,
     is_digest,
     number,
+    position,
 )
 
 NO_SLOT: Final = -1
@@ -44,6 +46,7 @@ class KVDatabase(Database):
         # The key that was named last: a command looks for the same one again and again.
         self._named = b""
         self._last_name = namer.name(b"")
+        self._last_position = position(self._last_name)
 
     def _name(self, key: bytes) -> bytes:
         """The name of a key."""
@@ -52,7 +55,19 @@ class KVDatabase(Database):
         name = self._namer.name(key)
         self._named = key
         self._last_name = name
+        self._last_position = position(name)
         return name
+
+    def _is_absent(self) -> bool:
+        """Whether the filter knows that the key that was named last is not there."""
+        known = self._tally.filter
+        return known is not None and not known.may_have(self._last_position)
+
+    def _count_mistake(self) -> None:
+        """The key that was named last is not there, though the filter did not deny it."""
+        known = self._tally.filter
+        if known is not None and known.knows(self._last_position):
+            known.mistaken += 1
 
     # Records -----------------------------------------------------------------------------
 
@@ -80,6 +95,8 @@ class KVDatabase(Database):
     def _enter(self, name: bytes, record: Record, size: i64) -> None:
         """Account for a record that comes, of so many bytes with its place."""
         tally = self._tally
+        if tally.filter is not None:
+            tally.filter.add(position(name))
         tally.size += 1
         tally.used += size + self._kv.pair_overhead + record.used
         tally.volatile += record.expire != NO_EXPIRE
@@ -93,6 +110,8 @@ class KVDatabase(Database):
         self._store.forget(place)
         self._kv.delete(place)
         tally = self._tally
+        if tally.filter is not None:
+            tally.filter.remove(position(name))
         tally.size -= 1
         tally.used -= len(place) + len(record.encode()) + self._kv.pair_overhead + record.used
         tally.dirty = True
@@ -107,6 +126,9 @@ class KVDatabase(Database):
 
     def _clear_name(self, name: bytes) -> None:
         """Make a name free: whatever is there goes."""
+        known = self._tally.filter
+        if known is not None and not known.may_have(position(name)):
+            return
         record = self._load(self._tally.records + name)
         if record is not None:
             self._discard(name, record)
@@ -158,12 +180,15 @@ class KVDatabase(Database):
 
     def find(self, key: bytes) -> Entry | None:
         place = self._tally.records + self._name(key)
+        if self._is_absent():
+            return None
         if self._store.live:
             live = self._store.live.get(place)
             if live is not None:
                 return Entry(live.value, live.lease.record.expire, 0, NO_SLOT)
         raw = self._kv.get(place)
         if raw is None:
+            self._count_mistake()
             return None
         if raw[0] == INLINE:  # no deadline, no key: the common case
             return Entry(raw[1:], NO_EXPIRE, 0, NO_SLOT)
@@ -190,6 +215,8 @@ class KVDatabase(Database):
         tally = self._tally
         tally.dirty = True
         if old is None:
+            if tally.filter is not None:
+                tally.filter.add(position(name))
             tally.size += 1
             tally.used += len(place) + len(raw) + self._kv.pair_overhead
         elif old[0] == INLINE:
@@ -229,8 +256,11 @@ class KVDatabase(Database):
 
     def unlink(self, key: bytes) -> bool:
         name = self._name(key)
+        if self._is_absent():
+            return False
         record = self._load(self._tally.records + name)
         if record is None:
+            self._count_mistake()
             return False
         with self._store:
             self._discard(name, record)
@@ -396,8 +426,8 @@ class KVDatabase(Database):
         with self._store:
             self._store.forget_space(tally.records)
             self._store.drop_space(tally.space)
-            tally.enter(self._store.new_space())
             tally.size = 0
+            tally.enter(self._store.new_space())
             tally.volatile = 0
             tally.used = 0
             tally.dirty = True
@@ -418,6 +448,25 @@ class KVDatabase(Database):
     def adjust(self, key: bytes, before: int, after: int) -> None:
         """Nothing: the values keep the account themselves."""
 
+    def filter_lookups(self, error_rate: float) -> None:
+        tally = self._tally
+        if error_rate != tally.filter_rate:
+            shape_for(error_rate if error_rate > 0 else 1.0)
+            tally.filter_rate = error_rate
+            self._store.filters.drop(tally.space)
+            tally.follow_filter()
+
+    def filter_statistics(self) -> dict[str, int]:
+        known = self._tally.filter
+        return {} if known is None else known.statistics()
+
     def check(self) -> list[str]:
         self._store.write_records()
-        return inconsistencies(self._store, self._tally, self._namer)
+        wrong = inconsistencies(self._store, self._tally, self._namer)
+        known = self._tally.filter
+        if known is not None:
+            wrong += known.check()
+            for key in self.keys():
+                if not known.may_have(position(self._namer.name(key))):
+                    wrong.append(f"the filter denies the key {key!r}")
+        return wrong

@@ -8,6 +8,7 @@ from mypy_extensions import i64
 
 from hypercache.backend import BackendError, EncodingLimits, Value
 from hypercache.keyspace import layout
+from hypercache.keyspace.kv_filter import Filters
 from hypercache.keyspace.kv_formats import WRITER, format_of
 from hypercache.keyspace.kv_tally import Tally
 from hypercache.keyspace.layout import Record
@@ -77,6 +78,7 @@ class Store:
         self._failure = ""
         self._undone = False
         self.depth: i64 = 0
+        self.filters = Filters(kv)
         self.tallies: list[Tally] = []
         self.live: dict[bytes, Live] = {}
         self.limits = EncodingLimits()
@@ -104,7 +106,7 @@ class Store:
             self._format(salt)
         format_of(kv)
         self._check_count(databases)
-        self.tallies = [Tally(index) for index in range(databases)]
+        self.tallies = [Tally(index, self.filters) for index in range(databases)]
         self._read()
         if any(tally.space == 0 for tally in self.tallies):
             with self:
@@ -116,7 +118,7 @@ class Store:
 
     def view(self, databases: int) -> bytes:
         """Read what a snapshot holds; the salt that it uses. Nothing is written."""
-        self.tallies = [Tally(index) for index in range(databases)]
+        self.tallies = [Tally(index, self.filters) for index in range(databases)]
         self._read()
         return self.must_get(layout.META_SALT)
 
@@ -133,7 +135,7 @@ class Store:
         self.kv.commit()
 
     def _check_count(self, databases: int) -> None:
-        beyond = Tally(databases)
+        beyond = Tally(databases, self.filters)
         stop = layout.after(layout.META_TALLY)
         for key, raw in self.kv.range(beyond.key, stop, MOST_DATABASES):
             beyond.decode(raw)
@@ -217,6 +219,8 @@ class Store:
             self._restore()
             raise
         self._committed = list(self._written)
+        if self.filters.in_use:
+            self.filters.settle([tally.space for tally in self.tallies])
 
     def _rollback(self) -> None:
         self.kv.rollback()
@@ -226,6 +230,7 @@ class Store:
         self._noted.clear()
         self.forget_all()
         self._take(self._committed)
+        self.filters.undo()
 
     def _write(self) -> None:
         """Put records, counters and numbers into the store, those that changed."""

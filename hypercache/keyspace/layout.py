@@ -128,9 +128,15 @@ def is_digest(name: bytes) -> bool:
     return name[NUMBER - 1] & 1 == 1
 
 
-def position(name: bytes) -> int:
+def position(name: bytes) -> i64:
     """Where a name stands in the order of SCAN, a number of 48 bits."""
-    return int.from_bytes(name[:NUMBER], "big")
+    value: i64 = 0
+    at: i64 = 0
+    while at < NUMBER:
+        byte: i64 = name[at]
+        value = value << 8 | byte
+        at += 1
+    return value
 
 
 def encode_deadline(deadline: i64) -> bytes:

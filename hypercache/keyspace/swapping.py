@@ -17,6 +17,10 @@ def swap(first: Keyspace, second: Keyspace, event: Event) -> None:
     for hook in changes.hooks:
         hook.before_swap(first.index, second.index)
     first.store.swap(second.store)
+    first.forget_adoption()
+    second.forget_adoption()
+    first.count()
+    second.count()
     first.fielded = second.fielded = first.fielded or second.fielded
     if changes.observed:
         changes.touched.append(Touch(first.index, None, event))

@@ -53,7 +53,9 @@ class Capture(BeforeChange):
         self._parts_key = b""
         self._snapshot: Snapshot | None = None
         # Values of a backend with units end with each: then none is encoded in parts.
-        self._keeps_values = engine.backend.snapshots or not engine.backend.wants_units
+        left_out = engine.stores.left_out
+        units = [s.backend.wants_units for s in engine.stores if s.index not in left_out]
+        self._keeps_values = engine.backend.snapshots or not any(units)
         # By a database's number at the beginning; and where each of today's was then.
         self._walks: list[KeyWalk] = []
         self._origins: list[int] = []
@@ -83,21 +85,22 @@ class Capture(BeforeChange):
             self._snapshot = engine.backend.snapshot()
             stores = self._snapshot.databases
         sizes = self._sizes
+        left_out = engine.stores.left_out
         for number, store in enumerate(stores):
-            size = store.size()
+            size = 0 if number in left_out else store.size()
             self.keys_total += size
             if size:
                 sizes[number] = (size, store.volatile())
-            self._walks.append(store.walk())
+            self._walks.append(KeyWalk(store) if number in left_out else store.walk())
             self._origins.append(number)
             self._left.append(size == 0)
         time: i64 = engine.clock.microseconds()
-        used = engine.used_memory()
+        used = engine.memory.used()
         origin = Origin(time, self.offset, used, sizes, engine.libraries.sources())
         if engine.backend.keeps_access:
             policy = engine.configuration.settings.maxmemory_policy
             origin.policy = policy[-3:] if policy.endswith(("-lru", "-lfu")) else ""
-            origin.access = engine.changes.access
+            origin.policies = [keyspace.policy for keyspace in engine.keyspaces]
         self.encoder.begin(origin)
         engine.capture = self
         if self._snapshot is None:

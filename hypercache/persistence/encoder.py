@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 
-from mypy_extensions import i32, i64, mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
 from hypercache.backend import Entry
+from hypercache.keyspace.eviction import EvictionPolicy
 
 
 class Origin:
     """What is captured: when (Unix microseconds), the journal's offset then, and how much.
 
     ``sizes`` are the keys and the keys with a deadline of each database, by its number; empty
-    databases are left out. ``libraries`` are the sources of all functions. ``policy`` says what
-    ``Entry.access`` of the keys means where it is worth keeping (``lru``: seconds of a clock that
-    is at ``access`` now, ``lfu``: see `hypercache.keyspace.frequency`), else it is empty.
+    databases are left out. ``libraries`` are the sources of all functions. ``policy`` says how the
+    use of keys is kept where that is worth it (``lru``: seconds since the last, ``lfu``: see
+    `hypercache.keyspace.frequency`), else it is empty. ``policies`` are those of the databases, by
+    number: they know what `Entry.access` of their keys means.
     """
 
     def __init__(
@@ -24,7 +26,6 @@ class Origin:
         sizes: Mapping[int, tuple[int, int]],
         libraries: list[bytes],
         policy: str = "",
-        access: i32 = 0,
     ) -> None:
         self.time = time
         self.offset = offset
@@ -32,7 +33,7 @@ class Origin:
         self.sizes = sizes
         self.libraries = libraries
         self.policy = policy
-        self.access = access
+        self.policies: list[EvictionPolicy] = []
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -8,7 +8,7 @@ anything.
 
 from typing import TYPE_CHECKING, cast
 
-from mypy_extensions import i32, i64
+from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE, BackendError, Value
 from hypercache.engine.context import Context
@@ -57,7 +57,7 @@ class Loader:
             entry = self.engine.keyspaces[database].store.put(key, value, expire)
         except BackendError as error:
             raise self._failed(error) from error
-        entry.access = self.engine.changes.access
+        self.engine.keyspaces[database].loaded(key, entry)
         self.keys += 1
 
     def content(self, database: int, key: bytes, content: Content, expire: i64) -> None:
@@ -93,11 +93,12 @@ class Loader:
             return 0
         return cast(Value, entry.value).length()
 
-    def accessed(self, database: int, key: bytes, access: i64) -> None:
-        """Set the access clock of a key that was loaded before: `Entry.access`."""
-        entry = self.engine.keyspaces[database].store.find(key)
+    def accessed(self, database: int, key: bytes, idle: i64, frequency: i64) -> None:
+        """How a key was used that was loaded before; see `EvictionPolicy.restore`."""
+        keyspace = self.engine.keyspaces[database]
+        entry = keyspace.store.find(key)
         if entry is not None:
-            entry.access = i32(access)
+            keyspace.policy.restore(entry, idle, frequency)
 
     def is_expired(self, expire: i64) -> bool:
         """Whether a key that a snapshot holds is past its deadline; then it is counted."""
@@ -147,6 +148,7 @@ class Loader:
             if keyspace.store.size():
                 self._enter(database)
                 keyspace.store.clear()
+                keyspace.forget_adoption()
         self.libraries([])
         self.pause()
         self.keys = 0
@@ -155,6 +157,7 @@ class Loader:
     def end(self) -> None:
         """Everything is loaded: time goes on, and keys whose time has come expire."""
         self.pause()
+        self.engine.changes.spread = True
         recovery = self.engine.recovery
         recovery.keys_loaded = self.keys
         recovery.keys_expired = self.expired

@@ -24,7 +24,6 @@ HIGHEST: Final = 12
 _FOOTER: Final = 8
 # Elements of a value, or its nodes, that are read at once.
 _PART: Final[i64] = 1024
-_LONGEST_IDLE: Final[i64] = 1 << 30
 
 
 class RdbReader:
@@ -227,14 +226,7 @@ class RdbReader:
             raise RdbError("a value has an element twice")
 
     def _set_access(self, loader: Loader, key: bytes) -> None:
-        changes = loader.engine.changes
-        if changes.frequency.counted:
-            if self._frequency >= 0:
-                access = i64(changes.frequency.access(self._frequency))
-                loader.accessed(self._database, key, access)
-        elif self._idle >= 0:
-            access = i64(changes.access) - min(self._idle, _LONGEST_IDLE)
-            loader.accessed(self._database, key, access)
+        loader.accessed(self._database, key, self._idle, self._frequency)
 
     def _load_libraries(self) -> None:
         if self.loader is not None:

@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 from mypy_extensions import i64
 
 from hypercache.backend import NO_EXPIRE, Entry, Value
+from hypercache.keyspace.eviction import EvictionPolicy
 from hypercache.persistence.encoder import Encoder, Origin, ValueParts
 from hypercache.rdb import forms
 from hypercache.rdb.crc64 import crc64
@@ -82,7 +83,7 @@ class RdbEncoder(Encoder):
         self._patient = Compressor(patient=True) if compression else None
         self._database = -1
         self._policy = ""
-        self._access: i64 = 0
+        self._policies: list[EvictionPolicy] = []
         self._sizes: dict[int, tuple[int, int]] = {}
         self._code = 0
 
@@ -99,7 +100,7 @@ class RdbEncoder(Encoder):
             writer.string(source)
         self._sizes = dict(origin.sizes)
         self._policy = origin.policy
-        self._access = i64(origin.access)
+        self._policies = origin.policies
 
     def _aux(self, name: bytes, text: bytes) -> None:
         self._writer.out.append(forms.AUX)
@@ -147,19 +148,20 @@ class RdbEncoder(Encoder):
             out.append(forms.EXPIRE_MILLISECONDS)
             writer.time(entry.expire)
         if self._policy:
-            self._write_access(entry)
+            self._write_access(self._policies[database], entry)
         out.append(form)
         writer.string(key)
 
-    def _write_access(self, entry: Entry) -> None:
-        """How long ago a key was used, in seconds, or how often: the lowest 8 bits say that."""
-        if self._policy == "lfu":
+    def _write_access(self, policy: EvictionPolicy, entry: Entry) -> None:
+        """How long ago a key was used, in seconds, or how often, as the policy has it."""
+        frequency = policy.frequency(entry)
+        idle = policy.idle(entry)
+        if frequency >= 0:
             self._writer.out.append(forms.FREQUENCY)
-            self._writer.out.append(entry.access & 0xFF)
-        else:
-            idle = self._access - i64(entry.access)
+            self._writer.out.append(int(frequency))
+        elif idle >= 0:
             self._writer.out.append(forms.IDLE)
-            self._writer.length(idle if idle > 0 else 0)
+            self._writer.length(idle)
 
     def end(self) -> None:
         self._writer.out.append(forms.EOF)

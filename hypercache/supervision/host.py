@@ -5,7 +5,9 @@ hooks, observers and INFO sections are registered behind guards that end the plu
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import ModuleType
+from typing import TypeVar
 
 import trio
 
@@ -17,6 +19,7 @@ from hypercache.engine.engine import Engine
 from hypercache.engine.information import SECTIONS
 from hypercache.engine.journal import ReplyGate, Sink
 from hypercache.engine.libraries import Libraries
+from hypercache.engine.pressure import PressureChange
 from hypercache.engine.recovery import Recovery
 from hypercache.engine.settlement import ChangeObserver
 from hypercache.keyspace.changes import BeforeChange, Touch
@@ -25,6 +28,8 @@ from hypercache.persistence.capture import Capture
 from hypercache.persistence.encoder import Encoder
 from hypercache.persistence.loader import Loader
 from hypercache.plugin import PluginLog
+
+T = TypeVar("T")
 
 
 class Host:
@@ -161,6 +166,14 @@ class Host:
         self._engine.settlement.observe(guarded)
         self._undo.append(lambda: self._engine.settlement.unobserve(guarded))
 
+    def follow_pressure(self, follower: Callable[[PressureChange], None]) -> None:
+        def guarded(change: PressureChange) -> None:
+            self._attempt(partial(follower, change))
+
+        followers = self._engine.pressure.followers
+        followers.append(guarded)
+        self._undo.append(lambda: followers.remove(guarded))
+
     def add_commands(self, module: ModuleType) -> None:
         self._engine.add_commands(declared_in(module.__name__), self._name)
         self._undo.append(lambda: self._engine.remove_commands(self._name))
@@ -176,12 +189,7 @@ class Host:
             raise ValueError(f"another plugin has the section {section!r} of INFO")
 
         def guarded() -> Mapping[str, object]:
-            if self.failure is None:
-                try:
-                    return fields()
-                except Exception as error:  # noqa: BLE001 - see the top of this module
-                    self.fail(error)
-            return {}
+            return self._attempt(fields) or {}
 
         def take_back() -> None:
             information[section].remove(guarded)
@@ -209,6 +217,15 @@ class Host:
         return self._engine.shared[name]
 
     # The end of the run --------------------------------------------------------------------
+
+    def _attempt(self, work: Callable[[], T]) -> T | None:
+        """Do what the plugin has registered, unless it has failed; None when this fails it."""
+        if self.failure is None:
+            try:
+                return work()
+            except Exception as error:  # noqa: BLE001 - see the top of this module
+                self.fail(error)
+        return None
 
     def fail(self, error: Exception) -> None:
         """Something that the plugin registered has raised: end the run."""

@@ -10,6 +10,7 @@ from hypercache.testing.conformance import ConformanceError
 from hypercache.testing.faults import FaultPlan, FaultyKV
 from hypercache.testing.faulty_backend import FaultyBackend
 from hypercache.testing.ordered import check_ordered_kv, ordered_checks
+from hypercache.testing.policies import PolicyCheck, check_policy, policy_checks
 from hypercache.testing.server import ServerFailed, ServerProcess
 from hypercache.testing.sorted_kv import SortedDictKV
 
@@ -20,11 +21,14 @@ __all__ = [
     "FaultyBackend",
     "FaultyKV",
     "OrderedCheck",
+    "PolicyCheck",
     "ServerFailed",
     "ServerProcess",
     "SortedDictKV",
     "backend_checks",
     "check_backend",
     "check_ordered_kv",
+    "check_policy",
     "ordered_checks",
+    "policy_checks",
 ]

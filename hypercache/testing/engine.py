@@ -15,10 +15,11 @@ from hypercache_memory import MemoryBackend
 
 from hypercache import commands
 from hypercache.backend import Backend
-from hypercache.config import Configuration, Settings
+from hypercache.config import ConfigError, Configuration, Settings
 from hypercache.engine.engine import Engine, Reporter
 from hypercache.engine.registry import Registry
 from hypercache.engine.session import Outlet, Session
+from hypercache.extensions import make_policy
 from hypercache.keyspace.clock import Chance, Clock
 from hypercache.testing.resp import Argument, decode_all, encode
 
@@ -114,6 +115,10 @@ class HarnessClient(Outlet):
         return replies[0] if replies else NOTHING
 
 
+#: Bytes that the process of an engine seems to take, whatever is stored.
+RESIDENT = 40 << 20
+
+
 class EngineHarness:
     """An engine over a backend (a new memory backend if not given), and its first client.
 
@@ -141,10 +146,28 @@ class EngineHarness:
             Chance(seed),
             self.recorder,
         )
+        # What this process takes is nobody's business: it has other engines, and a test runner.
+        self.engine.statistics.base_memory = RESIDENT
+        self.engine.pressure.read_resident = lambda: RESIDENT
         self.engine.acl.follow(self.engine.configuration)
         self.engine.configuration.subscribe_any(("notify-keyspace-events",), self._set_events)
         self.engine.configuration.subscribe_any(
-            ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time"), self._count_uses
+            ("lfu-log-factor", "lfu-decay-time"), self._count_uses
+        )
+        self.engine.stores.filters.set_rate(0.01)
+        self.engine.eviction.victims.make = make_policy
+        self.engine.configuration.subscribe_any(("maxmemory-policy",), self._choose_policy)
+        self.engine.configuration.subscribe_any(
+            ("maxmemory", "maxmemory-samples", "maxmemory-eviction-tenacity"), self._limit_memory
+        )
+        self.engine.configuration.subscribe_any(
+            (
+                "maxmemory",
+                "maxmemory-rss",
+                "maxmemory-refuse-at-panic",
+                "memory-pressure-levels",
+            ),
+            self._set_pressure,
         )
         self.first = self.client()
 
@@ -178,6 +201,7 @@ class EngineHarness:
         """Let the engine do its background work (active expiry, freeing) until none is left."""
         while self.engine.background.tick(1):
             self.end_round()
+        self.engine.background.sample()
         self.end_round()
 
     def end_round(self) -> None:
@@ -192,11 +216,32 @@ class EngineHarness:
         self.engine.pubsub.notifications.set_classes(settings.notify_keyspace_events)
 
     def _count_uses(self) -> None:
-        """CONFIG SET maxmemory-policy and its like."""
+        """CONFIG SET lfu-log-factor and lfu-decay-time."""
         settings = self.engine.configuration.settings
-        self.engine.background.count_uses(
-            settings.maxmemory_policy, settings.lfu_log_factor, settings.lfu_decay_time
-        )
+        self.engine.changes.frequency.log_factor = settings.lfu_log_factor
+        self.engine.changes.frequency.decay_time = settings.lfu_decay_time
+
+    def _choose_policy(self) -> None:
+        """CONFIG SET maxmemory-policy."""
+        policy = self.engine.configuration.settings.maxmemory_policy
+        try:
+            self.engine.eviction.victims.set_policy(policy)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+    def _limit_memory(self) -> None:
+        """CONFIG SET maxmemory and its like."""
+        settings = self.engine.configuration.settings
+        self.engine.eviction.victims.set_samples(settings.maxmemory_samples)
+        self.engine.eviction.set_tenacity(settings.maxmemory_eviction_tenacity)
+        self.engine.memory.set_limit(settings.maxmemory)
+
+    def _set_pressure(self) -> None:
+        """CONFIG SET of what tells how near memory may come to its limits."""
+        try:
+            self.engine.pressure.configure()
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
 
     def close(self) -> None:
         """Close the engine and its backend."""

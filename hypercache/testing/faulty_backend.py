@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, cast
 
-from hypercache.backend import Backend, BackendError, Database, Entry, Snapshot
+from hypercache.backend import Backend, BackendError, Database, Entry, SlotFollower, Snapshot
 from hypercache.testing.faults import FaultPlan
 
 #: Calls that change something: where one raises, the unit is to be rolled back.
@@ -174,6 +174,15 @@ class FaultyDatabase(Database):
 
     def sample(self, pick: int) -> bytes | None:
         return None if self._reached("sample") else self.database.sample(pick)
+
+    def sample_volatile(self, pick: int) -> bytes | None:
+        return self.database.sample_volatile(pick)
+
+    def follow_slots(self, follower: SlotFollower | None) -> bool:
+        return self.database.follow_slots(follower)
+
+    def key_at(self, slot: int) -> bytes:
+        return self.database.key_at(slot)
 
     def keys(self) -> Iterator[bytes]:
         self._reached("keys")

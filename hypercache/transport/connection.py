@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 # Bytes read from one client in one turn: usually, and while a large value arrives.
 READ_SIZE: Final[i64] = 32768
 LARGE_READ_SIZE: Final[i64] = 262144
+# What is usual is read to here, then copied: a string of the full size, cut to what has come, would
+# leave a hole between the values stored meanwhile, too small for the next one.
+_BUFFER: Final = bytearray(READ_SIZE)
+_VIEW: Final = memoryview(_BUFFER)
 # Most chunks given to the kernel in one call, most bytes in one turn, and up to how many bytes
 # are rather copied into one piece than given to the kernel in many.
 SEND_CHUNKS: Final = 512
@@ -38,6 +42,7 @@ class Connection(Outlet):
         self.socket: socket.socket | None = sock
         self.descriptor: int = sock.fileno()
         self._recv: Callable[[int], bytes] = sock.recv
+        self._recv_into: Callable[[bytearray], int] = sock.recv_into
         self._send: Callable[[bytes], int] = sock.send
         self.backlog: deque[bytes] = deque()
         self.taken: i64 = 0
@@ -48,12 +53,12 @@ class Connection(Outlet):
         """Take what has arrived, within one turn's bounds, and execute it."""
         session = self.session
         size: i64 = session.parser.wanted
-        if size > LARGE_READ_SIZE:
-            size = LARGE_READ_SIZE
-        elif size < READ_SIZE:
-            size = READ_SIZE
         try:
-            data = self._recv(size)
+            if size <= READ_SIZE:
+                got = self._recv_into(_BUFFER)
+                data = bytes(_VIEW[:got])
+            else:
+                data = self._recv(size if size < LARGE_READ_SIZE else LARGE_READ_SIZE)
         except BlockingIOError:
             return
         except OSError:
@@ -161,12 +166,17 @@ class Connection(Outlet):
         sock.close()
         self.backlog.clear()
         self._recv = _closed_recv
+        self._recv_into = _closed_recv_into
         self._send = _closed_send
         self.poller.engine.disconnect(self.session)
 
 
 def _closed_recv(size: int) -> bytes:
     return b""
+
+
+def _closed_recv_into(buffer: bytearray) -> int:
+    return 0
 
 
 def _closed_send(data: bytes) -> int:

@@ -49,7 +49,11 @@ class Increment:
     def sync(self) -> None:
         """Have everything on the disk that was written before."""
         self.unsynced = False
-        self._files.sync(self._descriptor)
+        try:
+            self._files.sync(self._descriptor)
+        except BaseException:
+            self.unsynced = True
+            raise
 
     def end(self, offset: i64) -> None:
         """Say that nothing follows after this offset, on the disk. If more does, that goes."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from hypercache.group_commit import Caller, Worker
+from hypercache.group_commit import Beginner, Caller, Ended, Worker, begin_nothing
 from hypercache.persistence.errors import SaveError
 from hypercache.persistence.file_system import FileSystem
 from hypercache.plugin import Plugin, PluginHost
@@ -25,16 +25,18 @@ class AofPlugin(Plugin):
 
     tools = AofTools
     critical = True
-    #: The system calls that it makes, and what runs those that block; None is a thread.
+    #: The system calls that it makes, and what runs those that block; None is a thread, which
+    #: ``begin`` is not asked of.
     file_system = FileSystem()
     call: Caller | None = None
+    begin: Beginner = staticmethod(begin_nothing)
 
     async def run(self, host: PluginHost, task_status: trio.TaskStatus[None]) -> None:
         if host.settings.appendonly and host.durable:
             raise SaveError(DURABLE)
         recovered = await recover(host, self.file_system) if host.settings.appendonly else None
-        async with self._caller() as call:
-            file = AppendOnly(host, folder_of(host, self.file_system), call)
+        async with self._caller() as (call, begin):
+            file = AppendOnly(host, folder_of(host, self.file_system), call, begin)
             host.share(file)
             host.add_commands(rewrite_command)
             host.add_information("persistence", file.fields)
@@ -52,15 +54,15 @@ class AofPlugin(Plugin):
                     await file.end(in_order=cancelled)
 
     @asynccontextmanager
-    async def _caller(self) -> AsyncIterator[Caller]:
+    async def _caller(self) -> AsyncIterator[tuple[Caller, Beginner]]:
         """What runs what blocks; a thread that is there as soon as it is needed."""
         if self.call is not None:
-            yield self.call
+            yield self.call, self.begin
             return
         async with trio.open_nursery() as nursery:
             thread = _Thread(nursery)
             try:
-                yield thread.call
+                yield thread.call, thread.begin
             finally:
                 thread.stop()
 
@@ -77,6 +79,9 @@ class _Thread:
             self._worker = Worker()
             self._nursery.start_soon(self._run, self._worker)
         await self._worker.call(function)
+
+    def begin(self, function: Callable[[], None], ended: Ended) -> bool:
+        return self._worker is not None and self._worker.begin(function, ended)
 
     async def _run(self, worker: Worker) -> None:
         """Until `stop`: the file is ended through it when all else is cancelled."""

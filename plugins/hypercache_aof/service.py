@@ -9,7 +9,7 @@ import trio
 from hypercache.backend import BackendError
 from hypercache.config import ConfigError
 from hypercache.engine.ending import Ending
-from hypercache.group_commit import Caller
+from hypercache.group_commit import Beginner, Caller, begin_nothing
 from hypercache.persistence.errors import LoadError, SaveError
 from hypercache.persistence.loader import Loader
 from hypercache.plugin import ErrorReply, PluginHost
@@ -37,14 +37,20 @@ class AppendOnly:
     else captures; ``requested``: at once.
     """
 
-    def __init__(self, host: PluginHost, folder: AofFolder, call: Caller) -> None:
+    def __init__(
+        self,
+        host: PluginHost,
+        folder: AofFolder,
+        call: Caller,
+        begin: Beginner = begin_nothing,
+    ) -> None:
         self.wanted = host.settings.appendonly
         self.active = False
         self.scheduled = False
         self.requested = False
         self.pace = Pace()
         self.times = Times()
-        self.writer = Writer(host, call, self._look_now)
+        self.writer = Writer(host, call, self._look_now, begin)
         self.rewriter = Rewriter(host, folder, self.writer, call)
         self._host = host
         self._wake = trio.Event()

@@ -18,7 +18,7 @@ from typing import Final
 import trio
 
 from hypercache.engine.units import attempt
-from hypercache.group_commit import Caller, GroupCommit
+from hypercache.group_commit import Beginner, Caller, GroupCommit, begin_nothing
 from hypercache.keyspace.clock import Clock
 from hypercache.persistence.errors import SaveError
 from hypercache.plugin import PluginHost, ReplyGate
@@ -58,9 +58,11 @@ def _nothing() -> None:
 class _Job:
     """What the thread does: write, then sync. ``step`` tells how far it came."""
 
-    def __init__(self, increment: Increment, data: bytes, sync: bool) -> None:
+    def __init__(self, increment: Increment, sink: AofSink, sync: bool) -> None:
         self.increment = increment
-        self.data = data
+        self.offset = sink.taken
+        self.count = len(sink.pending)
+        self.data = b"".join(sink.pending)
         self.sync = sync
         self.written = False
 
@@ -75,15 +77,23 @@ class _Job:
 class Writer:
     """Writes what the sink takes. `keep` is its task; ``call`` runs what blocks in a thread.
 
+    With ``always``, a commit for clients that are all there goes without the task: ``begin``
+    hands it to the thread as their round ends, and their replies leave when the thread is done.
     ``lock``: whoever has it has the thread, and may change ``increment``. ``listed``: the
     manifest names the increment, so that what is in it will be found again. ``held``: nothing
     may be written now. ``error`` says why writes are refused, in the system's words.
     """
 
-    def __init__(self, host: PluginHost, call: Caller, broke: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        host: PluginHost,
+        call: Caller,
+        broke: Callable[[], None],
+        begin: Beginner = begin_nothing,
+    ) -> None:
         self.sink = AofSink(Clock(), self._filled)
         self.increment: Increment | None = None
-        self.lock = trio.Lock()
+        self.lock = trio.Semaphore(1)  # the task that acquires it need not release it
         self.listed = False
         self.held = False
         self.broken = False
@@ -94,9 +104,12 @@ class Writer:
         self.call = call
         self._host = host
         self._broke = broke
+        self._begin = begin
+        self._job: _Job | None = None
+        self._crash: Exception | None = None
         self._gate: ReplyGate | None = None
         self._stop_following: Callable[[], None] = _nothing
-        self._commits = GroupCommit(lambda: host.waiting)
+        self._commits = GroupCommit(lambda: host.waiting, self._begin_commit)
         self._sync_began = self._committed = self._failed = -math.inf
 
     # What the settings say -------------------------------------------------------------------
@@ -165,6 +178,8 @@ class Writer:
             except trio.WouldBlock:
                 await self.lock.acquire()
             try:
+                if self._crash is not None:
+                    raise self._crash
                 await self.commit()
             finally:
                 self.lock.release()
@@ -182,32 +197,31 @@ class Writer:
 
         ``final``: whatever the policy and however it went before.
         """
+        job = self._next(final)
+        if job is None:
+            return
+        error: OSError | None = None
+        try:
+            self._begun(job)
+            await self.call(job.run)
+        except OSError as raised:
+            error = raised
+        finally:
+            self._ended(job)
+        self._settle(job, error)
+
+    def _next(self, final: bool) -> _Job | None:
+        """What is to be written or synced now; None if there is nothing."""
         self._committed = trio.current_time()
         increment = self.increment
         if increment is None or self.broken or self.held:
-            return
-        offset, count = self.sink.taken, len(self.sink.pending)
+            return None
         sync = final or self._wants_sync()
-        if not count and not (sync and increment.unsynced):
-            if sync:
-                self._safe(offset)
-            return
-        job = _Job(increment, b"".join(self.sink.pending), sync)
-        self.held = count > 0
-        try:
-            error = await self._run(job)
-        finally:
-            self.held = False
-            if job.written:
-                self.sink.written(count)
-        if error is not None:
-            self.failed(error, broken=job.written)
-            return
-        self.succeeded()
+        if self.sink.pending or (sync and increment.unsynced):
+            return _Job(increment, self.sink, sync)
         if sync:
-            self._safe(offset)
-        if self._gate is None:
-            self._write()
+            self._safe(self.sink.taken)
+        return None
 
     def _wants_sync(self) -> bool:
         if self._gate is not None:
@@ -215,23 +229,66 @@ class Writer:
         idle = not (self.rewriting and self._host.settings.no_appendfsync_on_rewrite)
         return self.policy == EVERYSEC and idle
 
-    async def _run(self, job: _Job) -> OSError | None:
-        """Have the thread do it; anything but an OSError ends the plugin."""
-        began = trio.current_time()
+    def _begun(self, job: _Job) -> None:
+        """The thread has a job."""
+        self.held = job.count > 0
         if job.sync:
-            self._sync_began = began
+            self._sync_began = trio.current_time()
             self.syncs.under_way = True
-        try:
-            await self.call(job.run)
-        except OSError as error:
-            return error
-        finally:
-            self.syncs.under_way = False
-        elapsed = trio.current_time() - began
+
+    def _ended(self, job: _Job) -> None:
+        """The thread has done a job, or could not."""
+        self.held = self.syncs.under_way = False
+        if job.written:
+            self.sink.written(job.count)
+
+    def _settle(self, job: _Job, error: OSError | None) -> None:
+        """What follows from how it went."""
+        if error is not None:
+            self.failed(error, broken=job.written)
+            return
+        self.succeeded()
         if job.sync:
+            elapsed = trio.current_time() - self._sync_began
             self.syncs.note(elapsed)
             self._commits.synced(elapsed)
-        return None
+            self._safe(job.offset)
+        if self._gate is None:
+            self._write()
+
+    # Commits without the task -----------------------------------------------------------------
+
+    def _begin_commit(self) -> bool:
+        """Hand the thread a commit now, unless that is the task's; whether it was done."""
+        if self._gate is None or self.policy != ALWAYS or not self.sink.pending:
+            return False
+        if self.error or self._crash is not None:
+            return False
+        try:
+            self.lock.acquire_nowait()
+        except trio.WouldBlock:
+            return False
+        job = self._next(final=False)
+        if job is None or not self._begin(job.run, self._commit_ended):
+            self.lock.release()
+            return False
+        self._job = job
+        self._begun(job)
+        return True
+
+    def _commit_ended(self, error: Exception | None) -> None:
+        """Settle the job that `_begin_commit` has begun; the task raises what ends the plugin."""
+        job, self._job = self._job, None
+        assert job is not None
+        self._ended(job)
+        if error is None or isinstance(error, OSError):
+            disk_error = error
+            error = attempt(lambda: self._settle(job, disk_error))
+        self.lock.release()
+        if error is not None:
+            self._crash = error
+            self._commits.hurry()
+        self._commits.go_on(self._patience())
 
     def _safe(self, offset: int) -> None:
         """Everything up to an offset is on the disk."""

@@ -165,7 +165,7 @@ class NativeEncoder(Encoder):
         if layout & DEADLINE:
             rows.append(entry.expire)
         if layout & ACCESS:
-            rows.append(self._access_of(entry))
+            rows.append(self._access_of(database, entry))
         rows.append(len(elements))
         rows += elements
         self._count(database)
@@ -235,12 +235,12 @@ class NativeEncoder(Encoder):
         if layout & DEADLINE:
             rows.append(entry.expire)
         if layout & ACCESS:
-            rows.append(self._access_of(entry))
+            rows.append(self._access_of(database, entry))
 
-    def _access_of(self, entry: Entry) -> int:
+    def _access_of(self, database: int, entry: Entry) -> int:
         """Seconds since the last access, or the bits of `Frequency` as they are."""
         if self._origin.policy == "lru":
-            return max(self._origin.access - entry.access, 0)
+            return max(int(self._origin.policies[database].idle(entry)), 0)
         return entry.access
 
     def _count(self, database: int, count: i64 = 1) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mypy_extensions import i64
+from mypy_extensions import i32, i64
 
 from hypercache.backend import NO_EXPIRE, STREAM, STRING
 from hypercache.persistence.errors import LoadError
@@ -210,14 +210,13 @@ class SnapshotReader:
             del self._open[place]
 
     def _set_access(self, loader: Loader, table: Table, key: bytes) -> None:
-        """Clocks of another kind than those of this server are left as they are for new keys."""
-        changes = loader.engine.changes
+        """What a policy has noted that is not selected now changes nothing."""
         access: i64 = table.access
-        if self.head.policy == "lfu" and changes.frequency.counted:
-            loader.accessed(table.database, key, access & 0xFFFFFF)
-        elif self.head.policy == "lru" and not changes.frequency.counted:
-            idle = min(max(access, 0), 1 << 30)
-            loader.accessed(table.database, key, i64(changes.access) - idle)
+        if self.head.policy == "lfu":
+            counter = loader.engine.changes.frequency.counter(i32(access & 0xFFFFFF))
+            loader.accessed(table.database, key, -1, counter)
+        elif self.head.policy == "lru":
+            loader.accessed(table.database, key, access if access > 0 else 0, -1)
 
     def _count(self, database: int, count: i64) -> None:
         if database < 0:

@@ -7,7 +7,7 @@ save rules, in rdb.c and server.c.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -18,9 +18,13 @@ from hypercache.persistence.errors import SaveError
 from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.rdb_writer import rdb_encoder
 from hypercache.persistence.saving import Saved, Saving
-from hypercache.plugin import Ending, PluginHost
+from hypercache.plugin import Ending, PluginHost, Wait
+from hypercache.reply import OK
 from hypercache_snapshot.encoder import NativeEncoder
 from hypercache_snapshot.retention import Snapshots
+
+if TYPE_CHECKING:
+    from hypercache.engine.engine import Engine
 
 # Seconds between two looks at the rules, between two reports of progress, and until a rule is
 # heeded again after a snapshot that has failed.
@@ -45,6 +49,20 @@ class Run:
         self.in_background = in_background
         self.over = False
         self.succeeded = False
+
+
+class FlushWait(Wait):
+    """Until what FLUSHALL has left is saved; that it is flushed does not hang on that."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(0, on_gates=True)
+        self.run = run
+
+    def is_over(self, engine: "Engine") -> bool:
+        return self.run.over
+
+    def reply(self, engine: "Engine") -> object:
+        return OK
 
 
 class Saver:
@@ -118,16 +136,19 @@ class Saver:
         """Be told no more."""
         self._engine.flushed.remove(self._flushed)
 
-    def _flushed(self) -> None:
-        """Nothing that is being saved is worth it; with rules, nothingness is, at once."""
+    def _flushed(self) -> Wait | None:
+        """Nothing that is being saved is worth it; with rules, nothingness is, at once.
+
+        FLUSHALL is answered when that is saved, so that a BGSAVE behind it finds none under way.
+        """
         if self._engine.changes.now == 0:
-            return  # a journal is repeated
+            return None  # a journal is repeated
         if self.current is None:
-            if self._rules():
-                self.begin(in_background=True)
-        elif self._due is None:
+            return FlushWait(self.begin(in_background=False)) if self._rules() else None
+        if self._due is None:
             self._again = True
             self._scope.cancel()
+        return FlushWait(self.current) if self._rules() else None
 
     # The plugin's tasks ----------------------------------------------------------------------
 

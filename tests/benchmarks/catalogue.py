@@ -11,6 +11,14 @@ from .results import find_baseline
 from .servers import BenchmarkError, ServerSpec
 
 POLICIES = ("always", "everysec", "no")
+#: Eviction policies, of ours and of redis-server.
+EVICTIONS = {
+    "compiled": (
+        *("noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random"),
+        *("allkeys-sieve", "allkeys-s3-fifo", "allkeys-w-tinylfu"),
+    ),
+    "redis-server": ("noeviction", "allkeys-lru", "allkeys-lfu"),
+}
 #: May be missing where nobody asked for it.
 OPTIONAL = "valkey-server"
 
@@ -27,6 +35,7 @@ _SERVERS = {
         *("redis-server", "redis-server-everysec", "redis-server-always"),
         *("compiled", "compiled-everysec", "compiled-always"),
     ),
+    "eviction": tuple(f"{name}-{each}" for name in EVICTIONS for each in EVICTIONS[name]),
     "snapshot": ("redis-server-rdb", "compiled-rdb", "compiled-native"),
     "restart": (
         *("redis-server-rdb", "compiled-rdb", "compiled-native"),
@@ -35,7 +44,7 @@ _SERVERS = {
     ),
 }
 #: What its ratios refer to, if not to redis-server; larger has none.
-_BASELINES = {"backends": "compiled", "larger": ""}
+_BASELINES = {"backends": "compiled", "larger": "", "eviction": "compiled-noeviction"}
 
 
 def known_servers(options: argparse.Namespace) -> dict[str, ServerSpec]:
@@ -43,7 +52,7 @@ def known_servers(options: argparse.Namespace) -> dict[str, ServerSpec]:
 
     Those that end in a policy write to the disk, as safely as it says; of those that end in
     ``commands`` the append-only file is never rewritten. Those that end in ``rdb`` and ``native``
-    have snapshots.
+    have snapshots, those that end in an eviction policy have that.
     """
     limit = str(options.connections + 1_000)
     ours = ("serve", "--port", "{port}", "--set", f"maxclients={limit}")
@@ -59,6 +68,7 @@ def known_servers(options: argparse.Namespace) -> dict[str, ServerSpec]:
         ServerSpec("compiled-lmdb", lmdb, lmdb_claims),
     ]
     specs += _files((options.compiled, *ours), ("redis-server", *plain))
+    specs += _evicting((options.compiled, *ours), ("redis-server", *plain))
     for policy in POLICIES:
         synced = (*lmdb, "--backend-settings.sync", policy)
         specs.append(ServerSpec(f"compiled-lmdb-{policy}", synced, lmdb_claims))
@@ -80,6 +90,15 @@ def _files(ours: tuple[str, ...], redis: tuple[str, ...]) -> Iterator[ServerSpec
         appended = {"aof_enabled": "1"}
         yield ServerSpec(f"redis-server-{name}", (*redis, *appending), appended)
         yield ServerSpec(f"compiled-{name}", (*ours, "--save", "", *appending), claims | appended)
+
+
+def _evicting(ours: tuple[str, ...], redis: tuple[str, ...]) -> Iterator[ServerSpec]:
+    """Servers with an eviction policy, and no limit yet."""
+    for name, command in (("compiled", (*ours, "--save", "")), ("redis-server", redis)):
+        claims = {"hypercache_compiled": "1"} if name == "compiled" else {}
+        for policy in EVICTIONS[name]:
+            given = (*command, "--maxmemory-policy", policy)
+            yield ServerSpec(f"{name}-{policy}", given, claims | {"maxmemory_policy": policy})
 
 
 def baseline_of(part: str, options: argparse.Namespace) -> str:

@@ -21,12 +21,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from . import eviction, footprint
 from .catalogue import baseline_of, chosen_servers
 from .defaults import mean_table, prepare
-from .fillings import BY_TYPE, Filling, send_all
+from .fillings import BY_TYPE
 from .larger import MB, TIMES, phases
 from .limits import MemoryGroup
-from .measure import Figures, Load, Runner, idle, memory
+from .measure import Figures, Load, Runner, idle
 from .options import parse_arguments
 from .plans import GROUPS, plan
 from .restart import after_kill, after_stop
@@ -64,6 +65,7 @@ class Comparison:
             "memory": self._run_memory,
             "sizes": self._run_sizes,
             "larger": self._run_larger,
+            "eviction": self._run_eviction,
             "snapshot": self._run_snapshot,
             "restart": self._run_restart,
             "idle": self._run_idle,
@@ -100,7 +102,7 @@ class Comparison:
         filled[name] = wanted
         return True
 
-    def _run_load(self, part: str, load: Load, servers: list[Server]) -> None:
+    def _run_load(self, part: str, load: Load, servers: list[Server], label: str = "") -> None:
         """Warm every server up, then the rounds; who fails once is out of this load."""
 
         throughput = self.runner.publish if load.listeners else self.runner.run
@@ -115,20 +117,25 @@ class Comparison:
                 return self.runner.readers(server, load, self.options.seconds)
             return throughput(server, load, load.requests)
 
-        label = {"latency": "PING beside ", "readers": "GET beside "}.get(part, "") + load.label
+        before = {"latency": "PING beside ", "readers": "GET beside "}.get(part, "")
+        label = label or before + load.label
         racing = [s for s in servers if self._attempt(part, label, 0, s, warm_up)]
         for number in range(1, self.options.rounds + 1):
             racing = [s for s in racing if self._attempt(part, label, number, s, measure)]
 
     def _run_memory(self) -> None:
-        """Strings, then keys of each other type."""
-        count = self.options.keys
-        label = f"{count:,} keys of 16 B, values of 64 B"
-        fill = partial(Client.fill, keys=count, size=64)
-        self._run_fresh("memory", label, lambda server: memory(server, count, fill))
+        """Strings, then keys of each other type; then what deleting most of them gives back."""
+        for size in footprint.SIZES:
+            count = footprint.keys_of(size, self.options.keys)
+            label = f"{count:,} keys of 16 B, values of {size:,} B"
+            self._run_fresh("memory", label, partial(footprint.strings, keys=count, size=size))
         for filling in BY_TYPE:
-            measure = partial(fill_and_measure, filling=filling)
+            measure = partial(footprint.filled, filling=filling)
             self._run_fresh("memory", filling.label, measure)
+        for size in (64, 4096):
+            count = footprint.keys_of(size, self.options.keys)
+            label = f"{count:,} keys, values of {size:,} B, 9 of 10 deleted"
+            self._run_fresh("memory", label, partial(footprint.deletion, keys=count, size=size))
 
     def _run_sizes(self) -> None:
         """Every operation on keys of every size; all servers at once, one measured at a time."""
@@ -157,6 +164,16 @@ class Comparison:
                             break
             except BenchmarkError as error:
                 self._fail(f"larger: {spec.name}: {error}")
+
+    def _run_eviction(self) -> None:
+        """All policies at once, one measured at a time."""
+        with running(self.specs["eviction"], self.options.port, self.folder) as servers:
+            ready = [s for s in servers if self._attempt("eviction", "fill", 0, s, eviction.fill)]
+            for label, load in eviction.loads(self.options.requests, self.options.pipelines):
+                say(f"eviction: {label}")
+                hold = partial(eviction.limit, load=load)
+                ready = [s for s in ready if self._attempt("eviction", label, 0, s, hold)]
+                self._run_load("eviction", load, ready, label)
 
     def _run_snapshot(self) -> None:
         """While nobody writes, and while everybody does."""
@@ -280,12 +297,6 @@ def begin(load: Load) -> Callable[[Server], Figures]:
         return {}
 
     return measure
-
-
-def fill_and_measure(server: Server, filling: Filling) -> Figures:
-    """What keys of a type take."""
-    fill = partial(send_all, requests=filling.requests())
-    return memory(server, filling.keys, fill)
 
 
 def machine() -> dict[str, str]:

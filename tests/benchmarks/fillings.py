@@ -36,6 +36,10 @@ class Filling:
         source = random.Random(1)
         for key in range(self.keys):
             name = b"%b:%06d" % (self.noun.split()[-1].encode(), key)
+            if self.command == b"XADD":
+                for number in range(self.elements):
+                    yield (self.command, name, b"*", *self.element(number, source))
+                continue
             for start in range(0, self.elements, CHUNK):
                 numbers = range(start, min(start + CHUNK, self.elements))
                 words = [word for n in numbers for word in self.element(n, source)]
@@ -58,13 +62,25 @@ def _element(number: int, source: random.Random) -> Request:
     return (b"element:%010d" % source.randrange(10**10),)
 
 
+def _number(number: int, source: random.Random) -> Request:
+    return (b"%d" % source.randrange(10**9),)
+
+
 #: Fields of 7 bytes with values of 16; members of 14 bytes with scores of two decimals;
-#: elements of 18 bytes.
+#: elements of 18 bytes; numbers of 9.
 BY_TYPE = (
     Filling(b"HSET", 100_000, 10, "hashes", _field),
+    Filling(b"HSET", 500, 2_000, "hashes", _field),
+    Filling(b"ZADD", 100_000, 10, "sorted sets", _scored),
     Filling(b"ZADD", 1_000, 1_000, "sorted sets", _scored),
+    Filling(b"RPUSH", 100_000, 10, "lists", _element),
     Filling(b"RPUSH", 1_000, 1_000, "lists", _element),
+    Filling(b"SADD", 100_000, 10, "sets", _member),
     Filling(b"SADD", 1_000, 1_000, "sets", _member),
+    Filling(b"SADD", 100_000, 10, "sets of numbers", _number),
+    Filling(b"SADD", 1_000, 1_000, "sets of numbers", _number),
+    Filling(b"XADD", 50_000, 10, "streams", _field),
+    Filling(b"XADD", 500, 2_000, "streams", _field),
 )
 
 

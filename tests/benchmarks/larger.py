@@ -20,6 +20,9 @@ VALUE_BYTES = 1_000
 KEY_BYTES = 16
 MB = 1 << 20
 
+#: Without a filter before the store, and with it.
+FILTER_RATES = ("no", "0.01")
+
 Phase = tuple[str, Callable[[Server], Figures]]
 
 
@@ -79,6 +82,11 @@ def phases(group: MemoryGroup, limit: int, seconds: float) -> Iterator[Phase]:
             traffic = Traffic(command, keys, VALUE_BYTES, weights)
             load = partial(run, traffic=traffic, seconds=seconds)
             yield traffic.label, partial(watched, group=group, load=load)
+    for rate in FILTER_RATES:
+        traffic = Traffic("GET", keys, VALUE_BYTES, absent=True)
+        load = partial(run_filtered, traffic=traffic, seconds=seconds, rate=rate)
+        label = f"{traffic.label}, lookup-filter-error-rate {rate}"
+        yield label, partial(watched, group=group, load=load)
 
 
 def fill(server: Server, keys: int) -> tuple[int, Figures]:
@@ -93,6 +101,24 @@ def run(server: Server, traffic: Traffic, seconds: float) -> tuple[int, Figures]
     """Send traffic; how many requests, and how they fared."""
     took = drive(server.port, traffic, seconds)
     return len(took), latencies(took, seconds)
+
+
+def run_filtered(
+    server: Server, traffic: Traffic, seconds: float, rate: str
+) -> tuple[int, Figures]:
+    """Send traffic once the filter before the store is as it should be."""
+    with Client(server.port) as client:
+        client.call("CONFIG", "SET", "lookup-filter-error-rate", rate)
+    while building(server):
+        time.sleep(0.5)
+    return run(server, traffic, seconds)
+
+
+def building(server: Server) -> bool:
+    """Whether there is a filter that does not know all keys yet."""
+    known = server.read_info()
+    parts = "lookup_filter_segments"
+    return known.get(f"{parts}_built", "0") != known.get(parts, "0")
 
 
 def watched(

@@ -287,24 +287,6 @@ def percentile(ascending: list[float], share: float) -> float:
     return ascending[max(0, -int(-share * len(ascending) // 1) - 1)]
 
 
-def memory(server: Server, keys: int, fill: Callable[[Client], None]) -> Figures:
-    """Bytes per key of an empty server that is then filled: resident, and as it says itself."""
-    rss, used = server.rss_bytes(), int(server.read_info()["used_memory"])
-    with Client(server.port) as client:
-        fill(client)
-        stored = int(client.call("DBSIZE"))
-    if stored != keys:
-        raise BenchmarkError(f"{stored} keys after {keys} were stored")
-    time.sleep(1.0)  # the tables of redis-server grow step by step, also in its cron
-    rss_growth = server.rss_bytes() - rss
-    used_growth = int(server.read_info()["used_memory"]) - used
-    return {
-        "rss_per_key": rss_growth / keys,
-        "used_per_key": used_growth / keys,
-        "used_of_rss": used_growth / rss_growth * 100,
-    }
-
-
 def idle(server: Server, connections: int, seconds: float) -> Figures:
     """What idle connections cost: memory each, and CPU of the server while nothing happens."""
     ping = encode(b"PING")

@@ -54,6 +54,9 @@ METRICS = {
         Metric("rss_per_key", "RSS B/key", 1),
         Metric("used_per_key", "used_memory B/key", 1),
         Metric("used_of_rss", "used_memory % of RSS", 1, ratio=False),
+        Metric("used_left", "used_memory % left", 1, ratio=False),
+        Metric("rss_left", "RSS % left", 1, ratio=False),
+        Metric("seconds_to_shrink", "seconds to shrink", 1, ratio=False),
     ),
     "sizes": (),
     "backends": THROUGHPUT,
@@ -76,6 +79,7 @@ METRICS = {
         Metric("file_mb", "files MB", 0, ratio=False),
     ),
     "durable": THROUGHPUT,
+    "eviction": THROUGHPUT,
     "snapshot": (
         Metric("probe_max_ms", "longest ms", 2),
         Metric("probe_p999_ms", "p99.9 ms", 2),

@@ -32,7 +32,8 @@ def zipf_weights(keys: int, exponent: float = EXPONENT) -> list[float]:
 class Traffic:
     """GET or SET of values of ``size`` bytes that are all there, as `Client.fill` names them.
 
-    ``weights`` are cumulative, by key; without them every key is as likely.
+    ``absent``: of as many keys of which none is there. ``weights`` are cumulative, by key; without
+    them every key is as likely.
     """
 
     command: str
@@ -40,10 +41,13 @@ class Traffic:
     size: int
     weights: list[float] | None = field(default=None, repr=False)
     clients: int = 50
+    absent: bool = False
 
     @property
     def label(self) -> str:
         """How a report names it."""
+        if self.absent:
+            return f"{self.command}, absent keys"
         return f"{self.command}, {'uniform' if self.weights is None else 'zipf'} keys"
 
     def requests(self) -> Iterator[bytes]:
@@ -51,13 +55,16 @@ class Traffic:
         source = random.Random(1)
         everything = range(self.keys)
         value = b"y" * self.size
+        name = b"absent:%012d" if self.absent else b"key:%012d"
         while True:
             for n in source.choices(everything, cum_weights=self.weights, k=DRAWN):
-                key = b"key:%012d" % n
+                key = name % n
                 yield encode(b"GET", key) if self.command == "GET" else encode(b"SET", key, value)
 
     def reply(self) -> tuple[bytes, int]:
         """How every right reply begins, and its length."""
+        if self.absent:
+            return b"$-1\r\n", 5
         if self.command == "SET":
             return b"+OK\r\n", 5
         head = b"$%d\r\n" % self.size

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from hypercache.backend import NO_EXPIRE, STRING, Database, Entry, Value
 from hypercache.testing import FaultPlan
+from tests.contract.broken_filters import BROKEN_FILTERS
+from tests.contract.broken_slots import BROKEN_SLOTS
 from tests.contract.tiny import VALUE_TYPES, TinyBackend, TinyDatabase, TinyHash, TinyString
 from tests.contract.tiny_lists import BROKEN_LISTS
 from tests.contract.tiny_sets import BROKEN_SETS
@@ -519,6 +521,8 @@ BROKEN: tuple[tuple[str, Broken], ...] = (
     *BROKEN_SETS,
     *BROKEN_ZSETS,
     *BROKEN_STREAMS,
+    *BROKEN_SLOTS,
+    *BROKEN_FILTERS,
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypercache_lmdb import LMDBKV, LMDBBackend, LMDBSettings
 from hypercache_memory import MemoryBackend
 
-from hypercache.backend import Backend
+from hypercache.backend import Backend, Database
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.keyspace.ordered import OrderedKV
 from hypercache.testing import (
@@ -77,11 +77,23 @@ class Memory(Subject):
         return MemoryBackend()
 
 
+class Filtered(KVBackend):
+    """A `KVBackend` that is spared lookups from the beginning, as a server has it."""
+
+    def open(self, databases: int) -> list[Database]:
+        opened = super().open(databases)
+        for database in opened:
+            database.filter_lookups(0.01)
+        return opened
+
+
 class Sorted(Subject):
     """`KVBackend` over sorted dicts."""
 
     def backend(self, kv: OrderedKV) -> KVBackend:
-        return WithoutUnits(kv) if self.name == "kv-without-units" else KVBackend(kv)
+        if self.name == "kv-without-units":
+            return WithoutUnits(kv)
+        return KVBackend(kv) if self.name == "kv-short-keys" else Filtered(kv)
 
     def make(self) -> Backend:
         return self.backend(self.store())

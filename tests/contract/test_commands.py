@@ -16,6 +16,7 @@ from hypercache.testing.engine import EngineHarness
 from hypercache.testing.resp import ReplyError, encode
 from tests.differential.rivals import alike, name_of
 from tests.differential.strategies import COMMANDS, KEYS, Request, many, one, request
+from tests.support.once import share_of
 
 FIELDS = st.sampled_from([b"f", b"g", b"", b"l" * 70])
 HASHES = st.one_of(
@@ -66,7 +67,7 @@ def compare(request: Request, queued: list[Request], ours: object, theirs: objec
     assert same(request, ours, theirs), (request, ours, theirs)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=share_of(120), deadline=None, derandomize=True)
 @given(steps=STEPS)
 def test_commands_answer_the_same(steps: list[tuple[list[Request], int]]) -> None:
     kv = EngineHarness(KVBackend(SortedDictKV(max_key_size=64)))

@@ -22,7 +22,7 @@ from hypercache.testing import (
 )
 
 RULES = Path(__file__).with_name("kit_rules.txt")
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "backends.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 #: Parameters by name; those behind the star have defaults, but for `make`. They may be added to.
 SIGNATURES: tuple[tuple[Callable[..., object], str], ...] = (
@@ -86,7 +86,7 @@ def test_failures_keep_their_attributes() -> None:
 
 
 def test_everything_that_is_exported_is_documented() -> None:
-    text = DOCUMENTATION.read_text("utf-8")
+    text = "".join((DOCS / name).read_text("utf-8") for name in ("backends.md", "eviction.md"))
     of_servers = {"ServerFailed", "ServerProcess"}
     kit = [name for name in testing.__all__ if name not in of_servers]
     assert [name for name in kit if f"`{name}" not in text] == []

@@ -40,7 +40,7 @@ async def test_everything_at_once(tmp_path: Path) -> None:
         assert await until_reply(harness) == "OK"
         assert harness.command("LEDGER.COUNT") == 2
         assert harness.command("INFO", "ledger") == (
-            b"# Ledger\r\nledger_records:2\r\nledger_overwritten:1\r\n"
+            b"# Ledger\r\nledger_records:2\r\nledger_overwritten:1\r\nledger_pressure:\r\n"
             b"ledger_events:ledger.mark=1,set=1\r\n"
         )
     assert lines(tmp_path, "changes") == [
@@ -49,6 +49,21 @@ async def test_everything_at_once(tmp_path: Path) -> None:
     ]
     assert isinstance(harness.command("LEDGER.COUNT"), ReplyError)
     assert harness.command("INFO", "ledger") == b""
+
+
+async def test_the_ledger_feels_the_pressure_of_memory(tmp_path: Path) -> None:
+    harness = EngineHarness()
+    harness.command("CONFIG", "SET", "maxmemory", 1 << 20)
+    plugin = construct("ledger", Ledger, {"gate": False})
+    async with supervised(harness, {"ledger": plugin}, str(tmp_path)):
+        harness.command("SET", "key", "x" * 1_000_000)
+        for request in (("PING",), ("DEL", "key")):
+            harness.command(*request)
+            harness.advance(100)
+            harness.tick()
+        reply = harness.command("INFO", "ledger")
+        assert isinstance(reply, bytes)
+        assert b"ledger_pressure:data=panic,data=normal\r\n" in reply
 
 
 async def test_last_writes_are_kept_when_it_stops(tmp_path: Path) -> None:

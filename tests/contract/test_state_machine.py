@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.testing import SortedDictKV
 from tests.contract.beside_memory import BesideMemory
+from tests.support.once import share_of
 
 
 class Backends(BesideMemory):
@@ -20,5 +21,5 @@ class Backends(BesideMemory):
 
 TestBackends = Backends.TestCase
 TestBackends.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=share_of(60), stateful_step_count=40, deadline=None, derandomize=True
 )

@@ -20,6 +20,7 @@ from hypercache.backend import NO_EXPIRE, Database, Snapshot
 from hypercache.keyspace.kv_backend import KVBackend
 from tests.contract.beside_memory import DATABASES, BesideMemory, databases, seen
 from tests.support.folders import copy_sparse, quick_folder
+from tests.support.once import share_of
 
 SOAK_SECONDS: Final = int(os.environ.get("HYPERCACHE_SOAK_SECONDS", "600"))
 SOAK_SEED: Final = os.environ.get("HYPERCACHE_SOAK_SEED", "")
@@ -106,7 +107,7 @@ class OnDisk(BesideMemory):
 
 TestOnDisk = OnDisk.TestCase
 TestOnDisk.settings = settings(
-    max_examples=18, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=share_of(18), stateful_step_count=40, deadline=None, derandomize=True
 )
 
 

@@ -14,6 +14,7 @@ from hypercache.backend import KIND_NAMES, Backend, Value
 from hypercache.keyspace.kv_backend import KVBackend
 from hypercache.testing import SortedDictKV
 from tests.contract.value_calls import CALLS, Step, content, steps
+from tests.support.once import share_of
 
 KEY = b"key"
 # Cutting a failure down would take longer than a test may.
@@ -48,7 +49,7 @@ class Pair:
 
 @pytest.mark.parametrize("kind", range(len(KIND_NAMES)), ids=KIND_NAMES)
 def test_calls_on_one_value_answer_the_same(kind: int) -> None:
-    @settings(max_examples=40, deadline=None, derandomize=True, phases=PHASES)
+    @settings(max_examples=share_of(40), deadline=None, derandomize=True, phases=PHASES)
     @given(st.lists(steps(kind), min_size=10, max_size=80))
     def run(calls: list[Step]) -> None:
         pair = Pair(kind)

@@ -30,6 +30,13 @@ KEYSTATS: Final = {
     "keystats|help",
     "keystats|hot",
     "keystats|reset",
+    "stores",
+    "stores|create",
+    "stores|drop",
+    "stores|help",
+    "stores|info",
+    "stores|list",
+    "stores|set",
 }
 
 DOCS_72 = "7.2 documents it so"

@@ -29,6 +29,7 @@ from tests.differential.strategies import (
     Request,
     request,
 )
+from tests.support.once import share_of
 
 SOAK_SECONDS = int(os.environ.get("HYPERCACHE_SOAK_SECONDS", "600"))
 Step = tuple[int, Request]
@@ -46,7 +47,7 @@ def steps(commands: SearchStrategy[Request], most: int) -> SearchStrategy[list[S
 def bounded(examples: int) -> settings:
     """The same examples in every run."""
     return settings(
-        max_examples=examples,
+        max_examples=share_of(examples),
         derandomize=True,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

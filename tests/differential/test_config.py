@@ -25,7 +25,10 @@ DIFFERENT = {
 #: What 7.2 changed.
 NEWER = ("cluster-announce-human-nodename", "set-max-listpack-entries", "set-max-listpack-value")
 HIDDEN_SINCE = ("aof-disable-auto-gc",)
-NEW_WORDS = {"loglevel": ", nothing"}
+NEW_WORDS = {
+    "loglevel": ", nothing",
+    "maxmemory-policy": ", allkeys-s3-fifo, allkeys-sieve, allkeys-w-tinylfu, session",
+}
 
 #: Settings that a test must not touch on a living server, and why.
 UNTOUCHED = {

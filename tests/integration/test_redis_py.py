@@ -230,3 +230,34 @@ def test_many_threads_share_one_client(client: Any) -> None:
         thread.join(30)
     assert client.get("total") == "200"
     assert client.dbsize() == 201
+
+
+def test_bloom_and_cuckoo_filters(client: Any) -> None:
+    """The library's API for RedisBloom: both protocols, infos as its classes read them."""
+    bloom, cuckoo = client.bf(), client.cf()
+    resp3 = client.get_connection_kwargs()["protocol"] == 3
+    assert bloom.reserve("b", 0.01, 1000)
+    assert [bool(new) for new in bloom.madd("b", "x", "y", "x")] == [True, True, False]
+    assert bloom.exists("b", "x")
+    assert not bloom.exists("b", "z")
+    assert bloom.card("b") == 2
+    assert bloom.info("b")["Number of items inserted" if resp3 else "insertedNum"] == 2
+    assert cuckoo.create("c", 1000, expansion=2, bucket_size=4, max_iterations=10)
+    assert cuckoo.add("c", "x")
+    assert not cuckoo.addnx("c", "x")
+    assert [bool(new) for new in cuckoo.insert("c", ["y"])] == [True]
+    assert cuckoo.count("c", "x") == 1
+    assert cuckoo.delete("c", "x")
+    assert cuckoo.info("c")["Bucket size" if resp3 else "bucketSize"] == 4
+    raw = redis.Redis(port=client.get_connection_kwargs()["port"])  # chunks are no text
+    for name, kind in (("b", raw.bf()), ("c", raw.cf())):
+        cursor, data = kind.scandump(name, 0)
+        parts = []
+        while cursor:
+            parts.append((cursor, data))
+            cursor, data = kind.scandump(name, cursor)
+        for cursor, data in parts:
+            assert kind.loadchunk(f"{name}2", cursor, data)
+    raw.close()
+    assert bloom.exists("b2", "y")
+    assert cuckoo.exists("c2", "y")

@@ -11,6 +11,8 @@ from hypercache_aof import AofPlugin
 from trio.testing import MockClock
 
 from hypercache.config import Settings
+from hypercache.engine.units import attempt
+from hypercache.group_commit import Beginner, Ended, begin_nothing
 from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.saving import TEMPORARY
 from hypercache.plugin import NoSettings
@@ -117,8 +119,21 @@ async def at_once(function: Callable[[], None]) -> None:
     function()
 
 
+def begin_soon(function: Callable[[], None], ended: Ended) -> bool:
+    """In the place of the thread, for what begins as a round ends."""
+
+    async def run() -> None:
+        await trio.lowlevel.checkpoint()
+        ended(attempt(function))
+
+    trio.lowlevel.spawn_system_task(run)
+    return True
+
+
 class AppendOnlyServer:
-    """``harness.engine`` with the plugin."""
+    """``harness.engine`` with the plugin. ``begin`` decides whether rounds begin commits."""
+
+    begin: Beginner = staticmethod(begin_nothing)
 
     def __init__(self, folder: Path, disk: FileSystem, **settings: object) -> None:
         self.settings = Settings(appendonly=True, dir=str(folder))
@@ -128,6 +143,7 @@ class AppendOnlyServer:
         self.plugin = AofPlugin(NoSettings())
         self.plugin.file_system = disk
         self.plugin.call = at_once
+        self.plugin.begin = AppendOnlyServer.begin
         self.folder = folder / "appendonlydir"
         self.supervisor = Supervisor(self.harness.engine, {"aof": self.plugin}, str(folder))
 

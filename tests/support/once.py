@@ -5,6 +5,7 @@ is tested in both. The tests below would do the same work twice: what they test 
 compiled, or lies outside this process' Python.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ _SOURCES: Final = "reads the sources and the settings, which are the same"
 
 #: Files and folders, by their path in the project, with the reason.
 ONCE: Final[dict[str, str]] = {
+    "docs/examples": _NEVER_COMPILED,
     "tests/contract/test_kit_finds_bugs.py": _NEVER_COMPILED,
     "tests/contract/test_kit_is_stable.py": _NEVER_COMPILED,
     "tests/differential/test_command_metadata.py": _SOURCES,
@@ -40,6 +42,7 @@ ONCE: Final[dict[str, str]] = {
     "tests/integration/test_examples.py": _STARTS_AND_ENDS,
     "tests/integration/test_lifecycle.py": _STARTS_AND_ENDS,
     "tests/integration/test_lmdb_tools.py": _DISK,
+    "tests/integration/test_lookup_filters.py": _DISK,
     "tests/integration/test_persistence_walk.py": _STARTS_AND_ENDS,
     "tests/integration/test_plugins.py": _STARTS_AND_ENDS,
     "tests/integration/test_pytest_plugin.py": _STARTS_AND_ENDS,
@@ -62,6 +65,17 @@ ONCE: Final[dict[str, str]] = {
     "tests/unit/test_testing_server.py": _NEVER_COMPILED,
     "tests/unit/test_tidy.py": _SOURCES,
 }
+
+
+#: Set in the second run; of random examples, that one tries one in so many.
+SECOND_RUN: Final = "HYPERCACHE_SECOND_RUN"
+_SHARE: Final = 3
+
+
+def share_of(examples: int) -> int:
+    """How many of the random examples of a test are tried: all in the first run, then a part, as
+    they are the same ones."""
+    return max(1, examples // _SHARE) if os.environ.get(SECOND_RUN) else examples
 
 
 def is_once(path: Path) -> bool:

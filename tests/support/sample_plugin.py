@@ -27,6 +27,7 @@ from hypercache.plugin import (
     Event,
     Plugin,
     PluginHost,
+    PressureChange,
     Record,
     Reply,
     ReplyGate,
@@ -98,12 +99,14 @@ class Ledger(Plugin):
     async def run(self, host: PluginHost, task_status: trio.TaskStatus[None]) -> None:
         sink, overwritten, events = LedgerSink(), Overwritten(), Events()
         self.records = 0
+        self.pressures: list[str] = []
         with FileIO(Path(host.data_folder) / self.settings.file, "a") as file:
             host.add_sink(sink)
             if self.settings.gate:
                 host.add_gate(ReplyGate([sink]))
             host.add_hook(overwritten)
             host.add_observer(events)
+            host.follow_pressure(self.feel)
             host.share(self)
             host.add_commands(sys.modules[__name__])
             host.add_information(
@@ -111,6 +114,7 @@ class Ledger(Plugin):
                 lambda: {
                     "ledger_records": self.records,
                     "ledger_overwritten": overwritten.count,
+                    "ledger_pressure": ",".join(self.pressures),
                     "ledger_events": ",".join(f"{k}={n}" for k, n in sorted(events.counts.items())),
                 },
             )
@@ -125,6 +129,10 @@ class Ledger(Plugin):
                 # The server waits for us, and the replies of the last writes for this.
                 with trio.CancelScope(shield=True):
                     await self.store(host, sink, file)
+
+    def feel(self, change: PressureChange) -> None:
+        """Memory is shorter than before, or no longer: keep the last ten changes."""
+        self.pressures = [*self.pressures[-9:], f"{change.store or change.source}={change.level}"]
 
     async def store(self, host: PluginHost, sink: LedgerSink, file: FileIO) -> None:
         """Write and sync what has come, without blocking the server."""

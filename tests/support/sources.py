@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Source:
         found: list[Import] = []
         guarded: set[int] = set()
         for node in self.nodes:
-            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            if isinstance(node, ast.If) and _asks_for_types(node.test):
                 guarded.update(id(each) for part in node.body for each in ast.walk(part))
         for node in self.nodes:
             if isinstance(node, ast.Import):
@@ -88,11 +89,19 @@ class Source:
                 skipped = (first.end_lineno or 0) - first.lineno + 1 if has_docstring else 0
                 yield node.name, (node.end_lineno or 0) - node.lineno + 1 - skipped
 
-    def comments(self) -> Iterator[tuple[int, str]]:
-        """The comments, each with its line."""
+    def comments(self, about: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+        """The comments that a pattern is found in, each with its line."""
+        if not about.search(self.text):
+            return  # the tokenizer takes longer than all the rest
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
-            if token.type == tokenize.COMMENT:
+            if token.type == tokenize.COMMENT and about.search(token.string):
                 yield token.start[0], token.string
+
+
+def _asks_for_types(test: ast.expr) -> bool:
+    """Whether a condition is ``TYPE_CHECKING``, or that of a module."""
+    name = getattr(test, "id", None) or getattr(test, "attr", None)
+    return name == "TYPE_CHECKING"
 
 
 def read(folder: Path, root: Path) -> Iterator[Source]:

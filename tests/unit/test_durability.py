@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hypercache.backend import ALWAYS, EVERYSEC, NO, BackendError
+from hypercache.backend import ALWAYS, EVERYSEC, NO
 from hypercache.durability import PERIOD, Durability
-from hypercache.group_commit import LEAST_MOMENT, MOMENT, Worker
-from hypercache.testing.engine import NOTHING, EngineHarness
+from hypercache.group_commit import LEAST_MOMENT, MOMENT
+from hypercache.testing.engine import NOTHING, EngineHarness, HarnessClient
 from hypercache.testing.resp import ReplyError, encode
 from tests.support.fragile import FragileBackend
 
@@ -403,46 +403,50 @@ async def test_real_threads() -> None:
         await task.stop()
 
 
-async def test_worker_keeps_one_thread_and_hands_errors_on() -> None:
-    worker = Worker()
-    threads: set[int] = set()
+async def test_sync_begins_at_a_rounds_end_and_is_refused_amid_another() -> None:
+    """Clients that are all there need no step of a task."""
+    began = threading.Event()
+    go_on = threading.Event()
+    go_on.set()
 
-    def fail() -> None:
-        raise BackendError("disk on fire")
+    class SlowBackend(FragileBackend):
+        def sync(self) -> None:
+            began.set()
+            assert go_on.wait(5)
+            super().sync()
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(worker.run)
-        for _ in range(3):
-            await worker.call(lambda: threads.add(threading.get_ident()))
-            with pytest.raises(BackendError, match="disk on fire"):
-                await worker.call(fail)
-        worker.stop()
-    assert len(threads) == 1
-    assert threading.get_ident() not in threads
+    backend = SlowBackend(ALWAYS)
+    harness = EngineHarness(backend)
+    task = Durability(harness.engine)
 
-
-async def test_worker_takes_calls_in_turn() -> None:
-    """Each task gets its own call's outcome, however many there are."""
-    worker = Worker()
-    done: list[int] = []
-
-    async def call(number: int) -> None:
-        def work() -> None:
-            done.append(number)
-            if number % 2:
-                raise BackendError(str(number))
-
-        try:
-            await worker.call(work)
-        except BackendError as error:
-            assert error.args == (str(number),)
-        else:
-            assert number % 2 == 0
+    async def answered(client: HarnessClient) -> list[object]:
+        with trio.fail_after(5):
+            while not (replies := client.replies()):
+                await trio.sleep(0.001)
+        return list(replies)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(worker.run)
-        async with trio.open_nursery() as callers:
-            for number in range(10):
-                callers.start_soon(call, number)
-        worker.stop()
-    assert sorted(done) == list(range(10))
+        await nursery.start(task.run)
+        await wait_all_tasks_blocked()
+        assert harness.first.command("SET", "key", "1") is NOTHING
+        assert await answered(harness.first) == ["OK"]
+        began.clear()
+        go_on.clear()
+        assert harness.first.command("SET", "key", "2") is NOTHING
+        assert task.busy == 1, "without a step of a task"
+        assert began.wait(5)
+        other = harness.client()
+        assert other.command("SET", "other", "1") is NOTHING
+        assert other.command("GET", "key") is NOTHING, "its replies keep their order"
+        assert task.busy == 1, "never two at once"
+        go_on.set()
+        assert await answered(harness.first) == ["OK"]
+        assert await answered(other) == ["OK", b"2"]
+        backend.fragile.fail("sync")
+        assert harness.first.command("SET", "key", "3") is NOTHING
+        with trio.fail_after(5):
+            while not harness.first.closed:
+                await trio.sleep(0.001)
+        assert other.command("SET", "key", "4") == REFUSED
+        backend.fragile.failing.clear()
+        await task.stop()

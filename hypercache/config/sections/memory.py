@@ -1,13 +1,11 @@
 """Settings of keys and their memory."""
 
-# ruff: noqa: RUF009 (the calls declare attrs fields)
-
 from typing import Literal, TypeAlias
 
 from attrs import define
 
-from hypercache.config.compound import EventClasses
-from hypercache.config.kinds import INT_MAX, INT_MIN, LONG_MAX, ULONG_MAX
+from hypercache.config.compound import EventClasses, PressureLevels
+from hypercache.config.kinds import INT_MAX, INT_MIN, LONG_MAX, ULONG_MAX, MemoryOrPercent
 from hypercache.config.schema import choice, integer, memory, setting, yes_no
 
 MaxmemoryPolicy: TypeAlias = Literal[
@@ -20,6 +18,7 @@ MaxmemoryPolicy: TypeAlias = Literal[
     "allkeys-random",
     "noeviction",
 ]
+LookupFilterErrorRate: TypeAlias = Literal["no", "0.01", "0.001", "0.0001"]
 
 
 @define(slots=False, kw_only=True)
@@ -27,16 +26,38 @@ class MemorySettings:
     """How much memory keys may take, and which go when it is too much."""
 
     maxmemory: int = memory(0, 0, ULONG_MAX, "Memory of all keys together; 0 is without a limit.")
-    maxmemory_policy: MaxmemoryPolicy = choice(
+    maxmemory_policy: str = choice(
         MaxmemoryPolicy,
         "noeviction",
-        "Which keys go when memory is short: none yet. Under the two of LFU, uses are counted.",
+        "Which keys go when memory is short.",
+        group="hypercache.policies",
     )
-    maxmemory_samples: int = integer(
-        5, 1, INT_MAX, "Keys compared to find one to evict.", effect="later"
-    )
+    maxmemory_samples: int = integer(5, 1, INT_MAX, "Keys compared to find one to evict.")
     maxmemory_eviction_tenacity: int = integer(
-        10, 0, 100, "How much time eviction may take, 0 least, 100 all it needs.", effect="later"
+        10, 0, 100, "How much time eviction may take at once, 0 least, 100 all it needs."
+    )
+    maxmemory_rss: int = setting(
+        MemoryOrPercent(),
+        0,
+        "Memory of the whole process, in bytes or as a part of what the machine or container has.",
+        ours=True,
+    )
+    memory_pressure_levels: tuple[int, ...] = setting(
+        PressureLevels(),
+        (85, 90, 95),
+        "Percent of a limit from which its pressure is warning, critical and panic.",
+        ours=True,
+    )
+    maxmemory_refuse_at_panic: bool = yes_no(
+        False,
+        "Where nothing may be evicted, refuse writes from the panic level on, not at the limit.",
+        ours=True,
+    )
+    lookup_filter_error_rate: str = choice(
+        LookupFilterErrorRate,
+        "0.01",
+        "Lookups of absent keys that filters before durable backends let through, 'no' for none.",
+        ours=True,
     )
     lfu_log_factor: int = integer(
         10, 0, INT_MAX, "How slowly the counter of uses (OBJECT FREQ) saturates."

@@ -11,6 +11,7 @@ from hypercache.config.compound import OomScores, Repeated
 from hypercache.config.kinds import INT_MAX, Directory, Flags
 from hypercache.config.mappings import Mapping, Plugins
 from hypercache.config.schema import choice, integer, setting, text
+from hypercache.config.stores import Stores
 
 OomScoreAdj: TypeAlias = Literal["no", "yes", "relative", "absolute"]
 
@@ -77,6 +78,17 @@ class StorageSettings:
     backend_settings: dict[str, object] = setting(
         Mapping(), {}, "Settings of the backend, by its own names.", fixed=True, ours=True
     )
+    stores: dict[str, dict[str, object]] = setting(
+        Stores(),
+        {},
+        "Databases with names and rules: database, backend, backend-settings, max-memory, policy,"
+        " default-expiry, lookup-filter.",
+        fixed=True,
+        ours=True,
+    )
+    stores_file: str = text(
+        "stores.json", "File that keeps what STORES makes at run time.", fixed=True, ours=True
+    )
 
 
 @define(slots=False, kw_only=True)
@@ -85,7 +97,7 @@ class PluginsSettings:
 
     plugins: dict[str, dict[str, object]] = setting(
         Plugins(),
-        {"scripting": {}, "snapshot": {}, "aof": {}},
+        {"scripting": {}, "snapshot": {}, "aof": {}, "filters": {}},
         "Plugins to start, in this order, each with its settings.",
         fixed=True,
         ours=True,

@@ -1,11 +1,11 @@
 """Rules about lists."""
 
-import time
 from collections.abc import Callable
 from typing import Final, cast
 
 from hypercache.backend import LIST, ListValue
 from hypercache.testing.checks.rules import rule
+from hypercache.testing.costs import costs_hardly_grow
 from hypercache.testing.lists import ListTrial
 from hypercache.testing.trial import Trial
 
@@ -14,8 +14,6 @@ ELEMENTS: Final = (b"", b"\x00", b"\xff\r\n", b"17", *(b"e" * size for size in (
 LONG: Final = (b"l" * 2_048, b"l" * 5_000, b"l" * 70_000)
 #: Enough elements for whatever a store keeps together to be split several times.
 MANY: Final = 700
-#: Times that a push at the end of a long list may take, compared with a short one.
-SLOWER: Final = 6.0
 
 
 def _fill(trial: Trial, elements: ListTrial, count: int) -> None:
@@ -220,27 +218,12 @@ def _expect_encoding(trial: Trial, elements: ListTrial, expected: str) -> None:
 def the_ends_of_long_lists_are_near(trial: Trial) -> None:
     """push and pop at both ends of a list, and get() near them, take the same time whether it
     has a hundred elements or many thousands; memory() of a list is asked for as quickly."""
-    database = trial.databases[0].database
-    took: list[dict[str, float]] = []
-    for length in (100, 10_000):
-        key = b"list %d" % length
-        value = cast(ListValue, database.create(key, LIST).value)
-        before = value.memory()
-        for number in range(length):
-            value.push_right(b"%d" % number)
-        database.adjust(key, before, value.memory())
-        took.append({})
-        for name, call in _CALLS.items():
-            took[-1][name] = min(_seconds(value, call) for _ in range(5))
-        database.adjust(key, 0, 0)
-        trial.expect("the length after as many pushes as pops", length, value.length())
-        database.unlink(key)
-    for name, short in took[0].items():
-        trial.require(
-            took[1][name] <= SLOWER * short + 0.0005,
-            f"{name} of a long list in about {short * 1000:.2f} ms",
-            f"{took[1][name] * 1000:.2f} ms",
-        )
+    costs_hardly_grow(trial, LIST, (100, 10_000), _prolong, _CALLS, times=50)
+
+
+def _prolong(value: ListValue, length: int) -> None:
+    for number in range(length):
+        value.push_right(b"%d" % number)
 
 
 def _shift_left(value: ListValue) -> None:
@@ -264,13 +247,6 @@ _CALLS: Final[dict[str, Callable[[ListValue], object]]] = {
     "get() near the ends": _look,
     "memory()": lambda value: value.memory(),
 }
-
-
-def _seconds(value: ListValue, call: Callable[[ListValue], object]) -> float:
-    started = time.perf_counter()
-    for _ in range(50):
-        call(value)
-    return time.perf_counter() - started
 
 
 CHECKS = (

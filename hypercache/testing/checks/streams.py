@@ -1,12 +1,12 @@
 """Rules about streams and their consumer groups."""
 
-import time
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from hypercache.backend import STREAM, StreamValue
 from hypercache.streams import MAX_ID, MIN_ID, UNKNOWN, Pending
 from hypercache.testing.checks.rules import NOW, rule
+from hypercache.testing.costs import costs_hardly_grow
 from hypercache.testing.streams import GroupTrial, StreamTrial
 from hypercache.testing.trial import Trial
 
@@ -24,8 +24,6 @@ ENTRIES: Final = (
 )
 #: Enough entries for whatever a store keeps together to be split several times.
 MANY: Final = 700
-#: Times that a call may take on a long stream, compared with a short one.
-SLOWER: Final = 6.0
 
 
 def make_id(time_: int, sequence: int = 0) -> bytes:
@@ -277,25 +275,12 @@ def _change(stream: StreamTrial) -> None:
 def long_streams_cost_no_more(trial: Trial) -> None:
     """Appending, reading and removing at either end, get() and memory() take no longer on a long
     stream than on a short one."""
-    took: list[dict[str, float]] = []
-    database = trial.databases[0].database
-    for length in (200, 5_000):
-        key = b"stream of %d" % length
-        value = cast(StreamValue, database.create(key, STREAM).value)
-        before = value.memory()
-        for number in range(length):
-            value.append(make_id(1 + number), [b"n", b"%d" % number])
-        took.append({})
-        for name, call in _CALLS.items():
-            took[-1][name] = min(_seconds(value, call) for _ in range(5))
-        database.adjust(key, before, value.memory())
-        database.unlink(key)
-    for name, short in took[0].items():
-        trial.require(
-            took[1][name] <= SLOWER * short + 0.001,
-            f"{name} of a long stream in about {short * 1000:.2f} ms",
-            f"{took[1][name] * 1000:.2f} ms",
-        )
+    costs_hardly_grow(trial, STREAM, (200, 5_000), _prolong, _CALLS)
+
+
+def _prolong(value: StreamValue, length: int) -> None:
+    for number in range(length):
+        value.append(make_id(1 + number), [b"n", b"%d" % number])
 
 
 def _shift(value: StreamValue) -> None:
@@ -323,13 +308,6 @@ _CALLS: Final[dict[str, Callable[[StreamValue], object]]] = {
     "memory()": lambda value: value.memory(),
     "set_pending()": _hold,
 }
-
-
-def _seconds(value: StreamValue, call: Callable[[StreamValue], object]) -> float:
-    started = time.perf_counter()
-    for _ in range(30):
-        call(value)
-    return time.perf_counter() - started
 
 
 CHECKS = (

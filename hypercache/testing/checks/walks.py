@@ -84,7 +84,8 @@ def _fill(database: DatabaseTrial, keys: int = 60) -> None:
 def _change(trial: Trial, database: DatabaseTrial, walker: _Walker) -> None:
     """Change something in what is walked."""
     random = trial.random
-    one, other = random.sample([*sorted(database.model), b"new 1", b"new 2", b"new 3"], 2)
+    keys = sorted({*database.model, b"new 1", b"new 2", b"new 3"})  # each once: no move onto itself
+    one, other = random.sample(keys, 2)
     how = random.randrange(6)
     walker.before(database, one)
     if one not in database.model or how == 0:

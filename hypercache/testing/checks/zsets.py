@@ -1,13 +1,13 @@
 """Rules about sorted sets: their order, ranks, ranges, scans and samples."""
 
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
 from hypercache.backend import ZSET, ZSetValue
 from hypercache.testing.checks.rules import rule
+from hypercache.testing.costs import costs_hardly_grow
 from hypercache.testing.trial import Trial
 from hypercache.testing.zsets import ZSetTrial
 
@@ -290,25 +290,12 @@ def _sample(pick: int, value: ZSetValue) -> tuple[bytes, float]:
 def large_sorted_sets_are_about_as_quick(trial: Trial) -> None:
     """Setting and removing a member, ranks and short ranges, and the removal of a short range
     take about as long in a sorted set of many thousand members as in one of a hundred."""
-    database = trial.databases[0].database
-    took: list[dict[str, float]] = []
-    for size in (100, 5_000):
-        value = cast(ZSetValue, database.create(b"zset", ZSET).value)
-        before = value.memory()
-        for number in range(size):
-            value.set(b"%d" % (number * 7919 % size), float(number))
-        took.append({})
-        for name, call in _CALLS.items():
-            took[-1][name] = min(_seconds(value, call) for _ in range(5))
-        database.adjust(b"zset", before, value.memory())
-        database.unlink(b"zset")
-        trial.next_unit()
-    for name, small in took[0].items():
-        trial.require(
-            took[1][name] <= SLOWER * small + 0.002,
-            f"{name} of a large sorted set in less than {SLOWER} times {small * 1000:.2f} ms",
-            f"{took[1][name] * 1000:.2f} ms",
-        )
+    costs_hardly_grow(trial, ZSET, (100, 5_000), _fill, _CALLS, slower=SLOWER)
+
+
+def _fill(value: ZSetValue, size: int) -> None:
+    for number in range(size):
+        value.set(b"%d" % (number * 7919 % size), float(number))
 
 
 def _change(value: ZSetValue) -> None:
@@ -329,13 +316,6 @@ _CALLS: Final[dict[str, Callable[[ZSetValue], object]]] = {
     "range()": lambda value: value.range(value.length() // 2, value.length() // 2 + 5),
     "memory()": lambda value: value.memory(),
 }
-
-
-def _seconds(value: ZSetValue, call: Callable[[ZSetValue], object]) -> float:
-    started = time.process_time()
-    for _ in range(30):
-        call(value)
-    return time.process_time() - started
 
 
 CHECKS = (

@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from hypercache.persistence.loader import Loader
 from hypercache.testing.engine import EngineHarness
 from hypercache.testing.resp import ReplyError, encode
 from tests.support.append_only import append_only
@@ -55,6 +56,23 @@ async def test_files_that_cannot_be_loaded(tmp_path: Path, autojump_clock: MockC
         path.write_bytes(path.read_bytes()[:-4])
         assert client.command("DEBUG", "LOADAOF") == "OK"
         assert client.command("GET", "a") == b"1"
+
+
+async def test_who_is_heard_meanwhile() -> None:
+    """A slow script of the file lets others be heard: they are told what is going on."""
+    harness = EngineHarness()
+    allow_debug(harness)
+    other = harness.client()
+    told: list[object] = []
+
+    class File:
+        def repeat(self, loader: Loader) -> None:
+            told.append(other.command("PING"))
+
+    harness.engine.shared["aof"] = File()
+    assert harness.command("DEBUG", "LOADAOF") == "OK"
+    assert told == [ReplyError("LOADING Redis is loading the dataset in memory")]
+    assert other.command("PING") == "PONG"
 
 
 async def test_without_an_append_only_file() -> None:

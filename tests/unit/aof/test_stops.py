@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from hypercache.testing.resp import encode
-from tests.support.append_only import AppendOnlyServer, Disk, append_only
+from tests.support.append_only import AppendOnlyServer, Disk, append_only, begin_soon
 
 pytestmark = pytest.mark.trio
 
@@ -92,6 +92,12 @@ async def numbers(folder: Path) -> list[int]:
         found = server.harness.command("LRANGE", "list", 0, -1)
         assert isinstance(found, list)
         return [int(each) for each in found]
+
+
+@pytest.fixture(autouse=True)
+def begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits begin as rounds end, as with a thread."""
+    monkeypatch.setattr(AppendOnlyServer, "begin", staticmethod(begin_soon))
 
 
 @pytest.mark.parametrize("life", [rewritten, switched_off_and_on])

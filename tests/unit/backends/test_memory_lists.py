@@ -2,7 +2,7 @@
 
 import random
 import sys
-import time
+from collections.abc import Callable
 
 import pytest
 from hypercache_memory.lists import MemoryList
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hypercache.backend import EncodingLimits
 from hypercache.listpack import string_size
+from hypercache.testing.costs import seconds, within
 
 #: Few distinct elements, so that many are equal; some are packed with a long length, some are
 #: too long for packing.
@@ -266,17 +267,17 @@ def test_shedding_frees_in_slices() -> None:
 
 
 def test_ends_do_not_slow_down_with_the_length() -> None:
-    def nanoseconds(count: int) -> float:
+    def measure(count: int) -> Callable[[], float]:
         value = MemoryList(EncodingLimits())
         for _ in range(count):
             value.push_right(b"element")
-        best = 1e9
-        for _ in range(5):
-            began = time.perf_counter_ns()
-            for _ in range(2000):
-                value.push_left(b"element")
-                value.pop_right()
-            best = min(best, (time.perf_counter_ns() - began) / 2000)
-        return best
 
-    assert nanoseconds(60_000) < 4 * nanoseconds(2_000) + 500
+        def push_and_pop() -> None:
+            value.push_left(b"element")
+            value.pop_right()
+
+        return lambda: seconds(push_and_pop, 2000)
+
+    short = measure(2_000)
+    limit = 4 * min(short() for _ in range(5)) + 0.001
+    assert within(limit, measure(60_000)) <= limit

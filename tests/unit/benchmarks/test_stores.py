@@ -83,6 +83,7 @@ def test_every_part_has_its_servers() -> None:
     parts = {part: [spec.name for spec in chosen_servers(part, options)] for part in METRICS}
     assert parts["backends"] == ["compiled", "compiled-lmdb"]
     assert parts["larger"] == ["compiled-lmdb"]
+    assert {"compiled-noeviction", "compiled-allkeys-sieve"} <= set(parts["eviction"])
     assert {"compiled-lmdb", "compiled", "redis-server"} <= set(parts["sizes"])
     assert "compiled-lmdb" not in parts["commands"]
 

@@ -8,8 +8,8 @@ from hypercache.engine.usage import human
 from hypercache.testing.engine import EngineHarness
 from hypercache.testing.resp import Verbatim
 
-DEFAULT = ["Server", "Clients", "Memory", "Persistence", "Backend", "Stats", "Replication", "CPU"]
-DEFAULT += ["Modules", "Errorstats", "Cluster", "Keyspace"]
+DEFAULT = ["Server", "Clients", "Memory", "Persistence", "Backend", "Stores", "Stats"]
+DEFAULT += ["Replication", "CPU", "Modules", "Errorstats", "Cluster", "Keyspace"]
 # What redis_exporter, Datadog's agent, BullMQ, RQ and redis-py read, and Redis' own tests.
 READ_BY_CLIENTS = (
     "redis_version redis_mode os arch_bits multiplexing_api process_id run_id tcp_port "
@@ -56,15 +56,15 @@ def fields(harness: EngineHarness, *sections: str) -> dict[str, str]:
 
 def test_which_sections_come() -> None:
     harness = EngineHarness()
-    long = [*DEFAULT[:9], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[10:]]
+    long = [*DEFAULT[:10], "Commandstats", "Errorstats", "Latencystats", *DEFAULT[11:]]
     long.append("Keystats")
     assert titles(harness) == titles(harness, "default") == DEFAULT
     assert titles(harness, "all") == titles(harness, "EVERYTHING") == long
     assert titles(harness, "keyspace", "Server", "server", "nosuch") == ["Server", "Keyspace"]
     assert titles(harness, "default", "commandstats") == [
-        *DEFAULT[:9],
+        *DEFAULT[:10],
         "Commandstats",
-        *DEFAULT[9:],
+        *DEFAULT[10:],
     ]
     assert text(harness, "nosuch") == ""
 

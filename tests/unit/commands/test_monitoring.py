@@ -189,7 +189,7 @@ def test_memory_stats() -> None:
     stats = harness.client(3).command("MEMORY", "STATS")
     assert isinstance(stats, dict)
     assert stats[b"keys.count"] == 10
-    assert stats[b"total.allocated"] == harness.engine.used_memory()
+    assert stats[b"total.allocated"] == harness.engine.memory.used()
     assert stats[b"total.allocated"] == stats[b"dataset.bytes"] + stats[b"overhead.total"]
     assert stats[b"keys.bytes-per-key"] == stats[b"total.allocated"] // 10
     assert 10 * 100 < stats[b"dataset.bytes"] < stats[b"total.allocated"]

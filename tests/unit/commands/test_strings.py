@@ -77,14 +77,14 @@ def test_a_string_grows_without_being_copied(harness: EngineHarness) -> None:
 
 def test_memory_follows_what_was_edited(harness: EngineHarness) -> None:
     harness.script("SET k v\nDEL k")
-    empty = harness.engine.used_memory()
+    empty = harness.engine.memory.used()
     harness.command("APPEND", "k", b"x" * 100_000)
     harness.command("APPEND", "k", b"x" * 100_000)
-    assert harness.engine.used_memory() - empty >= 200_000
+    assert harness.engine.memory.used() - empty >= 200_000
     harness.command("SET", "k", "v")
-    assert harness.engine.used_memory() - empty < 1_000
+    assert harness.engine.memory.used() - empty < 1_000
     harness.command("DEL", "k")
-    assert harness.engine.used_memory() == empty
+    assert harness.engine.memory.used() == empty
 
 
 def test_replies_of_resp3(harness: EngineHarness) -> None:

@@ -113,7 +113,7 @@ def test_an_aborted_transaction_is_a_null_array(harness: EngineHarness) -> None:
 
 def test_a_refused_exec_ends_the_transaction(harness: EngineHarness) -> None:
     harness.script("MULTI\nSET k v")
-    harness.engine.set_max_memory(1)
+    harness.engine.memory.set_limit(1)
     harness.engine.keyspaces[0].set(b"big", bytes(100), -1, SET)
     assert harness.command("EXEC") == ReplyError(
         "EXECABORT Transaction discarded because of: OOM command not allowed when used memory"

@@ -21,7 +21,7 @@ from hypercache.config import ConfigError, load
 def test_settings_of_a_backend_at_once_or_one_by_one(options: list[str]) -> None:
     settings = load(options, {}).settings
     assert settings.backend_settings == {"path": "kv.db", "sync": False, "count": 3}
-    assert settings.plugins == {"scripting": {}, "snapshot": {}, "aof": {}}
+    assert list(settings.plugins) == ["scripting", "snapshot", "aof", "filters"]
 
 
 def test_settings_of_a_backend_in_the_environment_and_in_a_file(tmp_path: Path) -> None:

@@ -63,6 +63,9 @@ def failure(*arguments: str, environ: dict[str, str] | None = None) -> str:
         ("latency-tracking-info-percentiles", "50 99.9 100.0", "50 99.9 100"),
         ("latency-tracking-info-percentiles", "", ""),
         ("oom-score-adj-values", "0 -1 1", "0 -1 1"),
+        ("memory-pressure-levels", "1 60 100", "1 60 100"),
+        ("maxmemory-rss", "90%", "90%"),
+        ("maxmemory-rss", "2gb", "2147483648"),
         ("proc-title-template", "{title} {{x {port}", "{title} {{x {port}"),
         (
             "client-output-buffer-limit",
@@ -121,6 +124,13 @@ def test_values_are_shown_as_redis_does(option: str, value: str, result: str) ->
             "nan",
             "Invalid latency-tracking-info-percentiles parameters",
         ),
+        ("memory-pressure-levels", "80 90", "wrong number of arguments"),
+        (
+            "memory-pressure-levels",
+            "80 90 90",
+            "argument must be three ascending percentages from 1 to 100",
+        ),
+        ("maxmemory-rss", "101%", "percentage argument must be less or equal to 100"),
         ("oom-score-adj-values", "1 2", "wrong number of arguments"),
         (
             "oom-score-adj-values",

@@ -218,7 +218,7 @@ def test_a_pause_does_not_keep_a_time_from_being_up(harness: EngineHarness) -> N
 def test_no_move_beyond_the_memory_limit(harness: EngineHarness) -> None:
     client = blocked(harness, "BLMOVE", "k", "to", "LEFT", "LEFT", 0)
     other = blocked(harness, "BLPOP", "k", 0)
-    harness.engine.set_max_memory(harness.engine.used_memory() + 1)
+    harness.engine.memory.set_limit(harness.engine.memory.used() + 1)
     assert harness.command("RPUSH", "k", "1") == 1
     assert client.replies() == [
         ReplyError("OOM command not allowed when used memory > 'maxmemory'.")

@@ -281,12 +281,14 @@ def test_unit_does_not_grow_without_bound(fragile: Fragile) -> None:
 
 def test_failure_beside_a_command_drops_its_client_alone(fragile: Fragile) -> None:
     """The size of the data, which maxmemory asks for, is found out before the command runs."""
-    fragile.engine.set_max_memory(1 << 40)
+    fragile.engine.memory.set_limit(1 << 40)
     bystander = fragile.harness.client()
 
+    store = fragile.engine.keyspaces[0].store
     fragile.engine.keyspaces[0].store = Unmeasurable()
     fragile.client.send(encode("SET", "key", "value"))
     assert fragile.client.closed
+    fragile.engine.keyspaces[0].store = store
     assert bystander.command("PING") == "PONG"
     assert fragile.events() == ["batch_failed"]
 

@@ -1,10 +1,9 @@
 """The glob matcher against cases seen with redis-server, and against a slow, plain model."""
 
 import time
+from random import Random
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from hypercache.keyspace.glob import matches
 
@@ -117,17 +116,24 @@ def lower(value: int) -> int:
 
 
 ALPHABET = b"abzAB-]^[\\*?\x80\xff"
-PATTERNS = st.lists(st.sampled_from(ALPHABET), max_size=12).map(bytes)
-TEXTS = st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=8).map(bytes)
+#: What chance may not hit: classes that do not end, an escape of nothing, a range across cases.
+ENDS = [(b"*[", b"ab"), (b"*\\", b"a\\"), (b"[A-z]", b"_")]
 
 
-@settings(max_examples=1500, derandomize=True)
-@given(PATTERNS, TEXTS, st.booleans())
-@example(b"*[", b"ab", False)
-@example(b"*\\", b"a\\", False)
-@example(b"[A-z]", b"_", True)
-def test_agrees_with_the_model(pattern: bytes, text: bytes, nocase: bool) -> None:
-    assert matches(pattern, text, nocase) is model(pattern, text, nocase)
+def test_agrees_with_the_model() -> None:
+    # Thousands of tiny cases: Hypothesis takes a hundred times as long as what it would test.
+    random = Random(1)
+    cases = list(ENDS)
+    for _ in range(9000):
+        pattern = bytes(random.choices(ALPHABET, k=random.randint(0, 9)))
+        cases.append((pattern, bytes(random.choices(ALPHABET, k=random.randint(1, 5)))))
+    agreed = {True: 0, False: 0}
+    for pattern, text in cases:
+        for nocase in (False, True):
+            expected = model(pattern, text, nocase)
+            assert matches(pattern, text, nocase) is expected, (pattern, text, nocase)
+            agreed[expected] += 1
+    assert min(agreed.values()) > 200, "both answers are tried"
 
 
 def test_many_stars_take_linear_time() -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from librt.vecs import vec
 from mypy_extensions import u8
 
+from hypercache.filters.hashing import murmur
 from hypercache.keyspace import hyperloglog, sparse_registers
 from hypercache.keyspace.hyperloglog import DENSE, REGISTERS, Corrupt
-from hypercache.keyspace.murmur import murmur
 
 CHANGES = st.lists(
     st.tuples(

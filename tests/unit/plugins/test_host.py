@@ -13,6 +13,7 @@ from hypercache.plugin import (
     BeforeChange,
     ChangeObserver,
     PluginHost,
+    PressureChange,
     Record,
     ReplyGate,
     Sink,
@@ -154,6 +155,52 @@ async def test_information_is_shown_and_taken_back(autojump_clock: MockClock) ->
         assert b"# Ledger" in text(harness, "INFO", "everything")
     assert harness.command("INFO", "ledger") == b""
     assert b"aof_enabled:0\r\n" in text(harness, "INFO", "persistence")
+
+
+async def test_pressure_is_told_while_the_plugin_is_there(autojump_clock: MockClock) -> None:
+    harness = EngineHarness()
+    harness.command("CONFIG", "SET", "maxmemory", 1 << 20)
+    harness.command("STORES", "CREATE", "small", "database", 1, "max-memory", 10_000)
+    heard: list[tuple[str, str, str]] = []
+
+    def follow(change: PressureChange) -> None:
+        heard.append((change.source, change.store, change.level))
+
+    async with supervised(harness, {"p": registering(lambda host: host.follow_pressure(follow))}):
+        harness.command("SET", "key", "x" * 980_000)
+        harness.script("SELECT 1")
+        harness.command("SET", "key", "x" * 10_000)
+        harness.advance(100)
+        harness.tick()
+        assert heard == [("data", "", "critical"), ("store", "small", "panic")]
+    harness.script("DEL key")
+    harness.advance(100)
+    harness.tick()
+    assert len(heard) == 2
+
+
+async def test_a_follower_of_pressure_that_raises_crashes_its_plugin_only(
+    autojump_clock: MockClock,
+) -> None:
+    harness = EngineHarness()
+    harness.command("CONFIG", "SET", "maxmemory", 1 << 20)
+
+    def follow(change: PressureChange) -> None:
+        raise LookupError(change.level)
+
+    plugin = registering(lambda host: host.follow_pressure(follow))
+    heard: list[str] = []
+    other = registering(
+        lambda host: host.follow_pressure(lambda change: heard.append(change.level))
+    )
+    async with supervised(harness, {"bad": plugin, "good": other}):
+        harness.command("SET", "key", "x" * 1_030_000)
+        harness.advance(100)
+        harness.tick()
+        assert heard == ["panic"]
+        assert harness.command("GET", "none") is None
+        await trio.sleep(1)
+        assert len(plugin.runs) == 2
 
 
 def text(harness: EngineHarness, *words: str) -> bytes:

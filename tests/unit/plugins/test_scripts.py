@@ -239,7 +239,7 @@ def test_what_a_user_may_not_do_its_scripts_may_not(harness: EngineHarness) -> N
 
 def test_memory_is_asked_for_before_the_first_write(harness: EngineHarness) -> None:
     harness.command("SET", "big", b"x" * 10_000)
-    harness.engine.set_max_memory(1)
+    harness.engine.memory.set_limit(1)
     refused = harness.command("EVAL", "return redis.call('SET', 'k', '1')", 0)
     assert isinstance(refused, ReplyError)
     assert refused.text.startswith("OOM command not allowed when used memory > 'maxmemory'.")

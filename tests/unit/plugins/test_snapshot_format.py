@@ -74,7 +74,7 @@ def test_head_says_what_it_is(tmp_path: Path) -> None:
     assert reader.head.time == harness.clock.now
     assert reader.head.offset == harness.engine.journal.offset > 0
     assert reader.head.keys == len(values(harness.engine))
-    assert reader.head.memory == harness.engine.used_memory()
+    assert reader.head.memory == harness.engine.memory.used()
     assert (tmp_path / "a.hcs").stat().st_mode & 0o777 == 0o600
 
 

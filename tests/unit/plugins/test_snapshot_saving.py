@@ -24,7 +24,7 @@ from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.rdb_writer import RdbEncoder
 from hypercache.testing import SortedDictKV
 from hypercache.testing.engine import NOTHING, EngineHarness
-from hypercache.testing.resp import ReplyError
+from hypercache.testing.resp import ReplyError, encode
 from tests.support.plugins import LogFile, supervised
 
 pytestmark = pytest.mark.trio
@@ -280,6 +280,19 @@ async def test_flushall_has_the_file_be_empty(tmp_path: Path) -> None:
     async with running(tmp_path) as again:
         assert again.harness.command("DBSIZE") == 0
         assert again.field("recovery_source") == "snapshot"
+
+
+async def test_flushall_is_answered_once_that_is_saved(tmp_path: Path) -> None:
+    """As in Redis, no snapshot is under way behind it; in a transaction nobody waits."""
+    async with running(tmp_path, Settings(save=RULE)) as ours:
+        client, other = ours.harness.client(), ours.harness.client()
+        client.send(encode("SET", "key", "1") + encode("FLUSHALL") + encode("BGSAVE"))
+        assert client.replies() == ["OK"]
+        assert other.command("PING") == "PONG"
+        await ours.idle()
+        assert client.replies() == ["OK", "Background saving started"]
+        client.send(encode("MULTI") + encode("FLUSHALL") + encode("EXEC"))
+        assert client.replies() == ["OK", "QUEUED", ["OK"]]
 
 
 async def test_flushall_ends_a_snapshot(tmp_path: Path) -> None:

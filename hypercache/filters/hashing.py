@@ -1,7 +1,8 @@
-"""MurmurHash64A, the hash that HyperLogLogs are made of.
+"""MurmurHash64A, the hash that filters and HyperLogLogs are made of.
 
 Source: Austin Appleby, MurmurHash2 (2010), the variant for 64-bit machines; words are read
-as little-endian, as Redis does on every machine.
+as little-endian, as Redis does on every machine. It is the same in every process, so that what
+is made of it can be kept.
 """
 
 from typing import Final

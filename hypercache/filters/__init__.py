@@ -1,0 +1,1 @@
+"""Filters: structures that tell which keys cannot be there, and the hash they are made of."""
