@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hypercache.testing.pytest_plugin import emptied
 from hypercache.testing.server import ServerProcess
 from tests.support.resp import Client, connect, encode
+from tests.support.servers import RedisProcess
 from tests.support.transcripts import RESP3, Section, load
 
 FOLDER = Path(__file__).parent.parent / "unit" / "commands" / "transcripts"
@@ -94,10 +96,23 @@ def test_list_of_changes_is_true() -> None:
     assert set(CHANGED_IN_7_2) <= {name for section in EVERY for name in names(section)}
 
 
+@pytest.fixture(scope="module")
+def exact_peer() -> Iterator[ServerProcess]:
+    """A redis-server that removes what has expired only when asked for it.
+
+    Otherwise its timer does so too, and on a busy machine amid a section that tells of it.
+    """
+    with RedisProcess(settings={"enable-debug-command": "yes"}) as server:
+        with connect(server) as client:
+            client.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        yield server
+
+
 @pytest.fixture
-def clients(peer: ServerProcess) -> Iterator["Clients"]:
-    with Clients(peer) as clients:
-        yield clients
+def clients(exact_peer: ServerProcess) -> Iterator["Clients"]:
+    for peer in emptied(exact_peer):
+        with Clients(peer) as clients:
+            yield clients
 
 
 class Clients(ExitStack):
