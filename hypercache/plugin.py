@@ -7,12 +7,13 @@ releases everything on the way out. What it registered through its `PluginHost` 
 sinks, reply gates, hooks, observers, commands) is taken back by the server when it ends,
 however it ends.
 
-Plugins start in the order of the settings, each after those that it ``requires``, while
-clients are told LOADING; they stop in the reverse order, when no client is served any more
-and while the engine still runs. One that raises, in its task or in anything it registered,
-has crashed: that is logged and it is started again after a pause that doubles from 0.1 to 30
-seconds. One that is ``critical`` stops the server cleanly instead, because serving without
-it would break a promise: replies behind its gates never leave.
+Plugins start in the order of the settings, each after those that it ``requires`` and before
+those that bring data back (``recovers``), while clients are told LOADING; they stop in the
+reverse order, when no client is served any more and while the engine still runs. One that
+raises, in its task or in anything it registered, has crashed: that is logged and it is started
+again after a pause that doubles from 0.1 to 30 seconds. One that is ``critical`` stops the
+server cleanly instead, because serving without it would break a promise: replies behind its
+gates never leave.
 
 docs/plugins.md explains it with an example.
 """
@@ -249,6 +250,9 @@ class Plugin:
     tools: ClassVar[type | None] = None
     #: Names of plugins that must have started before this one.
     requires: ClassVar[tuple[str, ...]] = ()
+    #: Whether it brings data back as it starts: then after all that do not, whose commands the
+    #: data may need.
+    recovers: ClassVar[bool] = False
     #: Whether the server must not go on without it.
     critical: ClassVar[bool] = False
     #: Seconds it may take to stop before it is given up.

@@ -118,7 +118,10 @@ class SegmentedFilter:
         width: i64 = 0x1000000000000 >> int(self._depth)
         index: i64 = 0
         while index >> self._depth == 0:
-            self._directory.append(Segment(index * width, self._depth))
+            segment = Segment(index * width, self._depth)
+            # How many keys there are is known of this unit alone, which may be undone.
+            segment.touched = self._unit
+            self._directory.append(segment)
             index += 1
         if expected == 0:
             self._fill(self._directory[0], [])

@@ -27,6 +27,7 @@ class Filters:
     def of(self, space: int, rate: float, size: i64) -> SegmentedFilter | None:
         """The filter of a space of so many keys; None where the rate is 0."""
         if rate <= 0.0:
+            self._by_space.pop(space, None)  # nobody tells it any more what comes and goes
             return None
         found = self._by_space.get(space)
         if found is None or found.rate != rate:
@@ -39,7 +40,7 @@ class Filters:
         """A transaction is committed; these spaces are in use."""
         for each in self._by_space.values():
             each.settle()
-        if len(self._by_space) > len(spaces):
+        if not self._by_space.keys() <= set(spaces):
             self._by_space = {
                 space: each for space, each in self._by_space.items() if space in spaces
             }

@@ -67,7 +67,10 @@ class Supervisor:
         return self._lives[name].restarts
 
     def order(self) -> list[str]:
-        """The names in the order in which they start; raises `PluginError`."""
+        """The names in the order in which they start; raises `PluginError`.
+
+        That of the settings, but first what is required, and last what brings data back.
+        """
         ordered: list[str] = []
 
         def visit(name: str, path: tuple[str, ...]) -> None:
@@ -84,7 +87,7 @@ class Supervisor:
                 visit(required, (*path, name))
             ordered.append(name)
 
-        for name in self._lives:
+        for name in sorted(self._lives, key=lambda name: self._lives[name].plugin.recovers):
             visit(name, ())
         return ordered
 

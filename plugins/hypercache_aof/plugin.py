@@ -24,6 +24,7 @@ class AofPlugin(Plugin):
     """
 
     tools = AofTools
+    recovers = True
     critical = True
     #: The system calls that it makes, and what runs those that block; None is a thread, which
     #: ``begin`` is not asked of.

@@ -26,7 +26,11 @@ LAYER: Final[i64] = 4 * NUMBER
 FULL: Final = "ERR non scaling filter is full"
 #: More layers than any filter within `MAX_BYTES` has.
 MAX_LAYERS: Final[i64] = 4096
+#: Hashes of a layer: more make no difference that anybody could measure.
 _MAX_HASHES: Final[i64] = 128
+#: How many times as large as the last a layer may be, and the items that a head may tell of.
+_MAX_GROWTH: Final[i64] = 32768
+_MAX_ITEMS: Final[i64] = 1 << 60
 _LN2: Final = math.log(2.0)
 # Places in the head.
 _LAYERS: Final[i64] = 2 * NUMBER
@@ -64,7 +68,7 @@ def layer_for(at: i64, capacity: i64, error: float) -> Layer:
         raise ErrorReply(NO_MEMORY)
     bits = (i64(wanted) + 63) // 64 * 64
     hashes = i64(math.ceil(_LN2 * bits_per_item))
-    layer = Layer(at + LAYER, capacity, 0, bits, hashes)
+    layer = Layer(at + LAYER, capacity, 0, bits, min(hashes, _MAX_HASHES))
     if layer.end() > MAX_BYTES:
         raise ErrorReply(NO_MEMORY)
     return layer
@@ -82,7 +86,7 @@ class Bloom:
         self.items = read_i64_le(head, _ITEMS)
         self.error = float(read_i64_le(head, _ERROR)) / _SCALE
         count = read_i64_le(head, _LAYERS)
-        if not 0 < count <= MAX_LAYERS or not 0.0 < self.error < 1.0 or self.growth < 0:
+        if not is_sane(head):
             raise ErrorReply(WRONG_TYPE)
         self.layers: list[Layer] = []
         at: i64 = HEAD
@@ -161,7 +165,7 @@ class Bloom:
         self.stored.write(self.stored.length, layer.head())
         self.stored.extend(layer.end())
         self.layers.append(layer)
-        self.error /= 2.0
+        self.error = max(self.error / 2.0, 1.0 / _SCALE)
         self.stored.set_number(_LAYERS, len(self.layers))
         self.stored.set_number(_ERROR, i64(max(self.error * _SCALE, 1.0)))
         return layer
@@ -198,6 +202,16 @@ class Bloom:
         return False
 
 
+def is_sane(head: bytes) -> bool:
+    """Whether the numbers in a head can be those of a filter."""
+    return (
+        0 <= read_i64_le(head, NUMBER) <= _MAX_GROWTH
+        and 0 < read_i64_le(head, _LAYERS) <= MAX_LAYERS
+        and 0 <= read_i64_le(head, _ITEMS) <= _MAX_ITEMS
+        and 0 < read_i64_le(head, _ERROR) < int(_SCALE)
+    )
+
+
 def read_layer(head: bytes, at: i64) -> Layer:
     """A layer from its head, which stands at a place; WRONGTYPE for one that cannot be."""
     capacity = read_i64_le(head, 0)
@@ -205,7 +219,7 @@ def read_layer(head: bytes, at: i64) -> Layer:
     bits = read_i64_le(head, 2 * NUMBER)
     hashes = read_i64_le(head, 3 * NUMBER)
     sane = 0 < bits <= MAX_BYTES * 8 and bits % 8 == 0 and 0 < hashes <= _MAX_HASHES
-    if not sane or capacity <= 0 or items < 0:
+    if not sane or not 0 < capacity <= _MAX_ITEMS or not 0 <= items <= _MAX_ITEMS:
         raise ErrorReply(WRONG_TYPE)
     return Layer(at + LAYER, capacity, items, bits, hashes)
 
@@ -225,10 +239,7 @@ def create_from(db: Keyspace, key: bytes, heads: bytes) -> bool:
     if len(heads) < HEAD + LAYER or heads[:NUMBER] != MAGIC:
         return False
     count = read_i64_le(heads, _LAYERS)
-    error = float(read_i64_le(heads, _ERROR)) / _SCALE
-    if count * LAYER != len(heads) - HEAD or count > MAX_LAYERS or not 0.0 < error < 1.0:
-        return False
-    if read_i64_le(heads, NUMBER) < 0:
+    if not is_sane(heads) or count * LAYER != len(heads) - HEAD:
         return False
     layers: list[Layer] = []
     at: i64 = HEAD

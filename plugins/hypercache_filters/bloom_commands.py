@@ -25,6 +25,14 @@ def filter_of(context: Context, key: bytes) -> Bloom | None:
     return None if stored is None else Bloom(stored)
 
 
+def seen(context: Context, key: bytes) -> Bloom | None:
+    """The filter under a key, or None for anything else."""
+    try:
+        return filter_of(context, key)
+    except ErrorReply:
+        return None
+
+
 def existing(context: Context, key: bytes) -> Bloom:
     """The filter under a key; raises `ErrorReply`."""
     bloom_filter = filter_of(context, key)
@@ -76,12 +84,14 @@ def reserve(context: Context, args: list[bytes]) -> Reply:
 def insert(context: Context, bloom_filter: Bloom, items: list[bytes]) -> list[object]:
     """Whether each item was new; an error ends the list."""
     replies: list[object] = []
-    for item in items:
-        try:
+    bloom_filter.stored.hold()
+    try:
+        for item in items:
             replies.append(bloom_filter.add(item))
-        except ErrorReply as error:
-            replies.append(error)
-            break
+    except ErrorReply as error:
+        replies.append(error)
+    finally:
+        bloom_filter.stored.release()
     return replies
 
 
@@ -175,7 +185,7 @@ def insert_items(context: Context, args: list[bytes]) -> Reply:
     summary="Tell whether an item was probably added to a Bloom filter.",
 )
 def exists(context: Context, args: list[bytes]) -> Reply:
-    bloom_filter = filter_of(context, args[1])
+    bloom_filter = seen(context, args[1])
     return bloom_filter is not None and bloom_filter.has(args[2])
 
 
@@ -189,7 +199,7 @@ def exists(context: Context, args: list[bytes]) -> Reply:
     summary="Tell which items were probably added to a Bloom filter.",
 )
 def mexists(context: Context, args: list[bytes]) -> Reply:
-    bloom_filter = filter_of(context, args[1])
+    bloom_filter = seen(context, args[1])
     return [bloom_filter is not None and bloom_filter.has(item) for item in args[2:]]
 
 

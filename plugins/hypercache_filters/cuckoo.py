@@ -31,6 +31,9 @@ _DELETED: Final[i64] = 6 * NUMBER
 # What a fingerprint moves its bucket by.
 _SPREAD: Final[i64] = 0x5BD1E995
 _PLACES: Final[i64] = (1 << 40) - 1
+# Items that a head may tell of, and moves that one command may try: a third of a second.
+_MOST: Final[i64] = 1 << 60
+_PATIENCE: Final[i64] = 1 << 20
 
 
 class Table:
@@ -46,6 +49,7 @@ class Cuckoo:
 
     def __init__(self, stored: Stored) -> None:
         self.stored = stored
+        self._patience: i64 = _PATIENCE
         if stored.length < HEAD:
             raise ErrorReply(WRONG_TYPE)
         head = stored.read(0, HEAD)
@@ -95,6 +99,12 @@ class Cuckoo:
         found: i64 = self.stored.read(at, at + self.bucket_size).find(int(mark))
         return at + found if found >= 0 else -1
 
+    def is_exhausted(self) -> bool:
+        """Whether it has grown as often as it may, and has hardly any place left."""
+        last = self.tables[-1]
+        places = last.at + last.buckets * self.bucket_size - HEAD
+        return len(self.tables) >= MAX_TABLES and self.items >= places - places // 8
+
     # Changing ----------------------------------------------------------------------------
 
     def add(self, item: bytes) -> bool:
@@ -128,27 +138,27 @@ class Cuckoo:
         self.stored.set_number(_ITEMS, self.items)
 
     def _displace(self, table: Table, index: i64, mark: i64) -> bool:
-        """Let others make room; where that does not end, nothing is changed."""
+        """Let others make room. The way is found first: where there is none, nothing is written."""
         stored = self.stored
-        places: list[int] = []
-        before: list[int] = []
+        moved: dict[int, int] = {}  # what each place on the way will have
         turn: i64 = 0
-        while turn < self.iterations:
+        while turn < self.iterations and self._patience > 0:
+            self._patience -= 1
             place = self._bucket(table, index) + turn % self.bucket_size
-            displaced = stored.byte(place)
-            places.append(int(place))
-            before.append(int(displaced))
-            stored.set_byte(place, mark)
+            displaced: i64 = moved.get(int(place), -1)
+            if displaced < 0:
+                displaced = stored.byte(place)
+            moved[int(place)] = int(mark)
             mark = displaced
             index = other(index & (table.buckets - 1), mark)
             free = self._place(self._bucket(table, index), 0)
             if free >= 0:
-                stored.set_byte(free, mark)
+                moved[int(free)] = int(mark)
+                for at, byte in moved.items():
+                    stored.set_byte(at, byte)
                 self._added()
                 return True
             turn += 1
-        while places:
-            stored.set_byte(i64(places.pop()), i64(before.pop()))
         return False
 
     def _grow(self) -> bool:
@@ -178,7 +188,8 @@ class Cuckoo:
                 place = self._place(self._bucket(table, other(index, mark)), mark)
             if place >= 0:
                 self.stored.set_byte(place, 0)
-                self.items -= 1
+                if self.items > 0:  # a filter that was loaded in parts may have had more
+                    self.items -= 1
                 self.deleted += 1
                 self.stored.set_number(_ITEMS, self.items)
                 self.stored.set_number(_DELETED, self.deleted)
@@ -193,15 +204,15 @@ class Cuckoo:
 
     def chunk(self, start: i64, size: i64) -> bytes:
         """Bytes of the tables."""
-        at = HEAD + start
-        return self.stored.read(at, at + size) if at < self.stored.length else b""
+        if start >= self.stored.length - HEAD:
+            return b""
+        return self.stored.read(HEAD + start, HEAD + start + size)
 
     def load(self, start: i64, data: bytes) -> bool:
         """Overwrite such bytes; False if there are none there."""
-        at = HEAD + start
-        if at + len(data) > self.stored.length:
+        if start > self.stored.length - HEAD - len(data):
             return False
-        self.stored.write(at, data)
+        self.stored.write(HEAD + start, data)
         return True
 
 
@@ -230,8 +241,8 @@ def is_sane(head: bytes) -> bool:
         and (tables == 1 or expansion > 0)
         and 0 < buckets <= MAX_BYTES
         and buckets & (buckets - 1) == 0
-        and read_i64_le(head, _ITEMS) >= 0
-        and read_i64_le(head, _DELETED) >= 0
+        and 0 <= read_i64_le(head, _ITEMS) <= _MOST
+        and 0 <= read_i64_le(head, _DELETED) <= _MOST
     )
 
 

@@ -25,12 +25,20 @@ def filter_of(context: Context, key: bytes) -> Cuckoo | None:
     return None if stored is None else Cuckoo(stored)
 
 
-def existing(context: Context, key: bytes, error: str = NOT_FOUND) -> Cuckoo:
+def existing(context: Context, key: bytes) -> Cuckoo:
     """The filter under a key; raises `ErrorReply`."""
     cuckoo_filter = filter_of(context, key)
     if cuckoo_filter is None:
-        raise ErrorReply(error)
+        raise ErrorReply(NOT_FOUND)
     return cuckoo_filter
+
+
+def seen(context: Context, key: bytes) -> Cuckoo | None:
+    """The filter under a key, or None for anything else."""
+    try:
+        return filter_of(context, key)
+    except ErrorReply:
+        return None
 
 
 def make(context: Context, key: bytes, capacity: int) -> Cuckoo:
@@ -91,8 +99,8 @@ def reserve(context: Context, args: list[bytes]) -> Reply:
 
 
 def require_tables(cuckoo_filter: Cuckoo) -> None:
-    """Raises `ErrorReply` for a filter that has grown as often as it may."""
-    if len(cuckoo_filter.tables) >= MAX_TABLES:
+    """Raises `ErrorReply` for a filter that has grown as often as it may, and is full."""
+    if cuckoo_filter.is_exhausted():
         raise ErrorReply(_OUT_OF_ROOM)
 
 
@@ -103,7 +111,8 @@ def add_one(context: Context, args: list[bytes], unique: bool) -> bool:
     if unique and cuckoo_filter.count(args[2]) > 0:
         return False
     if not cuckoo_filter.add(args[2]):
-        raise ErrorReply("Filter is full")
+        at_most = len(cuckoo_filter.tables) >= MAX_TABLES
+        raise ErrorReply(_OUT_OF_ROOM if at_most else "Filter is full")
     return True
 
 
@@ -159,17 +168,22 @@ def insert_items(context: Context, args: list[bytes], name: str, unique: bool) -
             raise ErrorReply(NOT_FOUND)
         cuckoo_filter = make(context, args[1], capacity)
     require_tables(cuckoo_filter)
-    replies: list[object] = []
-    for item in items:
-        if unique:
-            is_new = cuckoo_filter.count(item) == 0
-            added = is_new and cuckoo_filter.add(item)
-            replies.append(1 if added else 0 if not is_new else -1)
-        elif cuckoo_filter.add(item):
-            replies.append(True)
-        else:
-            replies.append(False if context.version == 3 else -1)
-    return replies
+    cuckoo_filter.stored.hold()
+    try:
+        return [insert_one(context, cuckoo_filter, item, unique) for item in items]
+    finally:
+        cuckoo_filter.stored.release()
+
+
+def insert_one(context: Context, cuckoo_filter: Cuckoo, item: bytes, unique: bool) -> object:
+    """What CF.INSERT and CF.INSERTNX answer for one item."""
+    if unique:
+        is_new = cuckoo_filter.count(item) == 0
+        added = is_new and cuckoo_filter.add(item)
+        return 1 if added else 0 if not is_new else -1
+    if cuckoo_filter.add(item):
+        return True
+    return False if context.version == 3 else -1
 
 
 @command(
@@ -208,7 +222,7 @@ def insertnx(context: Context, args: list[bytes]) -> Reply:
     summary="Tell whether an item is probably in a cuckoo filter.",
 )
 def exists(context: Context, args: list[bytes]) -> Reply:
-    cuckoo_filter = filter_of(context, args[1])
+    cuckoo_filter = seen(context, args[1])
     return cuckoo_filter is not None and cuckoo_filter.count(args[2]) > 0
 
 
@@ -222,7 +236,7 @@ def exists(context: Context, args: list[bytes]) -> Reply:
     summary="Tell which items are probably in a cuckoo filter.",
 )
 def mexists(context: Context, args: list[bytes]) -> Reply:
-    cuckoo_filter = filter_of(context, args[1])
+    cuckoo_filter = seen(context, args[1])
     return [cuckoo_filter is not None and cuckoo_filter.count(item) > 0 for item in args[2:]]
 
 
@@ -236,7 +250,7 @@ def mexists(context: Context, args: list[bytes]) -> Reply:
     summary="Tell how often an item was probably added to a cuckoo filter.",
 )
 def count(context: Context, args: list[bytes]) -> Reply:
-    cuckoo_filter = filter_of(context, args[1])
+    cuckoo_filter = seen(context, args[1])
     return 0 if cuckoo_filter is None else cuckoo_filter.count(args[2])
 
 
@@ -250,7 +264,10 @@ def count(context: Context, args: list[bytes]) -> Reply:
     summary="Take an item out of a cuckoo filter once; it must have been added.",
 )
 def delete(context: Context, args: list[bytes]) -> Reply:
-    return existing(context, args[1], "Not found").remove(args[2])
+    cuckoo_filter = seen(context, args[1])
+    if cuckoo_filter is None:
+        raise ErrorReply("Not found")
+    return cuckoo_filter.remove(args[2])
 
 
 @command(

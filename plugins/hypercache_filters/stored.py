@@ -24,21 +24,65 @@ NUMBER: Final[i64] = 8
 #: As many bytes of a filter come with one SCANDUMP.
 CHUNK: Final[i64] = 10 << 20
 
+# Of which a command with many items keeps copies, and how many at the most: 16 MB.
+_PAGE: Final[i64] = 4096
+_MOST_PAGES: Final = 4096
+
 _BYTES: Final = [bytes((number,)) for number in range(256)]
 
 
 class Stored:
-    """The bytes of a filter under a key. The first write begins an edit of the string."""
+    """The bytes of a filter under a key. The first write begins an edit of the string.
+
+    Between `hold` and `release` it works on copies of pages: an ordered store writes a whole page
+    for each byte that changes, and a thousand items change each page many times.
+    """
 
     def __init__(self, db: Keyspace, key: bytes, entry: Entry) -> None:
         self._db = db
         self._key = key
         self._entry = entry
         self._value: StringValue | None = None
+        self._holding = False
+        self._pages: dict[int, bytearray] = {}
+        self._changed: set[int] = set()
         self.length: i64 = db.text_length(entry)
+
+    def hold(self) -> None:
+        """Write no more before `release`, which must follow whatever happens."""
+        self._holding = True
+
+    def release(self) -> None:
+        """Write what was held back."""
+        self._holding = False
+        self._flush()
+
+    def _flush(self) -> None:
+        for number in sorted(self._changed):
+            self._write(number * _PAGE, bytes(self._pages[number]))
+        self._changed.clear()
+        self._pages.clear()
+
+    def _page(self, number: i64) -> bytearray:
+        """The copy of a page."""
+        page = self._pages.get(int(number))
+        if page is None:
+            if len(self._pages) >= _MOST_PAGES:
+                self._flush()
+            page = bytearray(self._read(number * _PAGE, min((number + 1) * _PAGE, self.length)))
+            self._pages[int(number)] = page
+        return page
 
     def read(self, start: i64, stop: i64) -> bytes:
         """Bytes ``start <= i < stop``, which are there."""
+        if self._holding:
+            number = start // _PAGE
+            if start < stop <= (number + 1) * _PAGE:
+                return bytes(self._page(number)[start - number * _PAGE : stop - number * _PAGE])
+            self._flush()
+        return self._read(start, stop)
+
+    def _read(self, start: i64, stop: i64) -> bytes:
         value = self._value
         if value is None:
             return self._db.part(self._entry, start, stop)
@@ -56,10 +100,21 @@ class Stored:
 
     def write(self, at: i64, data: bytes) -> None:
         """Overwrite bytes, or go on behind the last."""
+        stop = at + i64(len(data))
+        if self._holding:
+            number = at // _PAGE
+            if stop <= min((number + 1) * _PAGE, self.length):
+                self._page(number)[at - number * _PAGE : stop - number * _PAGE] = data
+                self._changed.add(int(number))
+                return
+            self._flush()
+        self._write(at, data)
+        self.length = max(self.length, stop)
+
+    def _write(self, at: i64, data: bytes) -> None:
         if self._value is None:
             self._value = self._db.edit_string(self._key, REFRESHED)
         self._value.write(int(at), data)
-        self.length = max(self.length, at + i64(len(data)))
 
     def set_byte(self, at: i64, byte: i64) -> None:
         """Overwrite one byte."""

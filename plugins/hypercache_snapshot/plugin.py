@@ -30,6 +30,7 @@ class SnapshotPlugin(Plugin):
     settings_type = SnapshotSettings
     settings: SnapshotSettings
     tools: ClassVar[type | None] = SnapshotTools
+    recovers = True
     #: The system calls that it makes.
     file_system = FileSystem()
 

@@ -77,3 +77,20 @@ def test_an_end_is_aborted_while_data_are_saved(start_server: StartServer, tmp_p
         with pytest.raises((Disconnected, ConnectionError)):
             other.call("SHUTDOWN", "NOSAVE")
     assert server.wait_ended() == 0
+
+
+def test_commands_of_plugins_are_there_before_the_append_only_file(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """Those of filters are in it as they were called."""
+    settings = {"appendonly": "yes", "appendfsync": "always"}
+    server = start_server(settings, directory=tmp_path)
+    with connect(server) as client:
+        assert client.call("BF.MADD", "b", "x", "y") == [1, 1]
+        client.call("CF.RESERVE", "c", "4", "BUCKETSIZE", "1", "EXPANSION", "0")
+        replies = [client.call("CF.ADD", "c", str(number)) for number in range(12)]
+        assert any(isinstance(reply, ReplyError) for reply in replies)
+        filters = [client.call("GET", key) for key in "bc"]
+    server.kill()
+    with connect(start_server(settings, directory=tmp_path)) as client:
+        assert [client.call("GET", key) for key in "bc"] == filters

@@ -23,13 +23,16 @@ class Scripted(Plugin):
         before: Work | None = None,
         work: Work | None = None,
         requires: tuple[str, ...] = (),
+        recovers: bool = False,
         critical: bool = False,
         stop_deadline: float = 30.0,
     ) -> None:
         super().__init__(NoSettings())
         self.before = before
         self.work = work
-        self.__dict__.update(requires=requires, critical=critical, stop_deadline=stop_deadline)
+        self.__dict__.update(
+            requires=requires, recovers=recovers, critical=critical, stop_deadline=stop_deadline
+        )
         self.runs: list[float] = []
 
     async def run(self, host: PluginHost, task_status: trio.TaskStatus[None]) -> None:

@@ -115,3 +115,26 @@ def test_the_memory_backend_has_none() -> None:
     reply = harness.command("STORES", "CREATE", "this", "lookup-filter", "yes")
     assert "ERR the backend 'memory' has no lookup filters" in str(reply)
     assert harness.command("STORES", "LIST") == []
+
+
+def test_filter_does_not_wait_where_nobody_keeps_it_up_to_date() -> None:
+    """Databases are swapped with one that has no filter, and back."""
+    _, databases = opened(CountingKV())
+    databases[0].put(b"old", b"value", NO_EXPIRE)
+    databases[0].swap(databases[1])
+    databases[1].put(b"new", b"value", NO_EXPIRE)
+    databases[0].swap(databases[1])
+    for key in (b"old", b"new"):
+        assert databases[0].find(key) is not None
+
+
+def test_filter_of_a_database_that_was_empty_in_a_unit_that_is_undone() -> None:
+    backend, databases = opened(CountingKV())
+    databases[1].put(b"key", b"value", NO_EXPIRE)
+    backend.commit()
+    backend.begin()
+    databases[1].unlink(b"key")
+    databases[1].filter_lookups(0.01)
+    backend.rollback()
+    backend.begin()
+    assert databases[1].find(b"key") is not None

@@ -270,8 +270,12 @@ def test_other_strings_are_no_filters(harness: EngineHarness) -> None:
     call("LPUSH", "l", "value")
     call("CF.ADD", "c", "x")
     for key in ("s", "l", "c"):
-        for words in (("ADD", "x"), ("EXISTS", "x"), ("RESERVE", "0.1", 10), ("CARD",)):
+        for words in (("ADD", "x"), ("RESERVE", "0.1", 10), ("CARD",), ("INFO",)):
             assert call(f"BF.{words[0]}", key, *words[1:]) == WRONG_TYPE
+        assert call("BF.EXISTS", key, "x") == 0  # as RedisBloom says
+        assert call("BF.MEXISTS", key, "x", "y") == [0, 0]
+    assert [call("CF.EXISTS", "s", "x"), call("CF.COUNT", "s", "x")] == [0, 0]
+    assert call("CF.DEL", "s", "x") == ReplyError("Not found")
     assert call("CF.ADD", "s", "x") == WRONG_TYPE
 
 
@@ -293,3 +297,90 @@ def test_what_changes_nothing_is_not_journalled(harness: EngineHarness) -> None:
         [b"CF.ADDNX", b"c", b"x"],
         [b"CF.DEL", b"c", b"x"],
     ]
+
+
+def test_commands_that_fail_change_nothing(harness: EngineHarness) -> None:
+    """What is journalled is executed again when a file is loaded, where it may not fail."""
+    sink = MemorySink()
+    harness.engine.settlement.add_sink(sink)
+    call = harness.command
+    call("CF.RESERVE", "c", 4, "BUCKETSIZE", 1, "EXPANSION", 0)
+    replies = [call("CF.ADD", "c", number) for number in range(30)]
+    assert ReplyError("Filter is full") in replies
+    assert len(sink.commands()) == 1 + replies.count(1)
+    there = call("GET", "c")
+    assert call("CF.ADDNX", "c", "another") == ReplyError("Filter is full")
+    assert call("GET", "c") == there
+
+
+def test_very_strict_bloom_filters(harness: EngineHarness) -> None:
+    call = harness.command
+    for key, rate in (("a", "1e-300"), ("b", "1e-40"), ("c", "1e-17")):
+        assert call("BF.RESERVE", key, rate, 100) == "OK"
+        assert call("BF.MADD", key, *range(1000)) == [1] * 1000
+        assert call("BF.MEXISTS", key, *range(1000)) == [1] * 1000
+
+
+def test_bloom_filter_of_many_layers(harness: EngineHarness) -> None:
+    """Each layer is stricter than the last, but has no more hashes than a layer may have."""
+    call = harness.command
+    call("BF.RESERVE", "b", "0.01", 10, "EXPANSION", 1)
+    for start in range(0, 2400, 300):
+        call("BF.MADD", "b", *range(start, start + 300))
+    assert call("BF.MEXISTS", "b", *range(2400)) == [1] * 2400
+    layers = call("BF.INFO", "b", "FILTERS")
+    assert isinstance(layers, list)
+    assert layers[0] > 130
+
+
+@pytest.mark.parametrize("kind", ["BF", "CF"])
+def test_chunks_beyond_the_end(harness: EngineHarness, kind: str) -> None:
+    call = harness.command
+    call(f"{kind}.ADD", "f", "x")
+    there = call("GET", "f")
+    for start in (2**63 - 1, 2**63 - 8, 2**62, 2000):
+        assert isinstance(call(f"{kind}.LOADCHUNK", "f", start, "abcdef"), ReplyError)
+        cursor, data = dumped(call(f"{kind}.SCANDUMP", "f", start))
+        assert (cursor, data) == (0, b"")
+    assert call("GET", "f") == there
+
+
+def test_filter_with_more_items_than_its_head_knows(harness: EngineHarness) -> None:
+    """It was dumped while it was written to."""
+    call = harness.command
+    call("CF.ADD", "s", "a")
+    _, head = dumped(call("CF.SCANDUMP", "s", 0))
+    assert call("CF.INSERT", "s", "ITEMS", "b", "c") == [1, 1]
+    cursor, data = dumped(call("CF.SCANDUMP", "s", 1))
+    assert call("CF.LOADCHUNK", "t", 1, head) == "OK"
+    assert call("CF.LOADCHUNK", "t", cursor, data) == "OK"
+    assert [call("CF.DEL", "t", item) for item in "abc"] == [1, 1, 1]
+    assert call("CF.EXISTS", "t", "c") == 0
+    info = call("CF.INFO", "t")
+    assert isinstance(info, list)
+    assert info[7] == 0
+
+
+def test_cuckoo_filter_with_all_its_tables_takes_items_again(harness: EngineHarness) -> None:
+    call = harness.command
+    call("CF.RESERVE", "c", 64)
+    everything = list(range(3000))
+    added = call("CF.INSERT", "c", "ITEMS", *everything)
+    assert isinstance(added, list)
+    assert added.count(1) > 1800
+    assert call("CF.ADD", "c", "more") == ReplyError("Maximum expansions reached")
+    for number, reply in zip(everything, added, strict=True):
+        assert reply == -1 or call("CF.DEL", "c", number) == 1
+    assert call("CF.ADD", "c", "more") == 1
+
+
+def test_many_items_at_once_are_as_many_one_by_one(harness: EngineHarness) -> None:
+    """Also where a command works on copies of pages, and the filter grows amid it."""
+    call = harness.command
+    items = [f"item {number % 4000}" for number in range(5000)]
+    for key in ("b", "b1"):
+        call("BF.RESERVE", key, "0.01", 500)
+    assert call("BF.MADD", "b", *items) == [call("BF.ADD", "b1", item) for item in items]
+    assert call("GET", "b") == call("GET", "b1")
+    assert call("CF.INSERT", "c", "ITEMS", *items) == [call("CF.ADD", "c1", i) for i in items]
+    assert call("GET", "c") == call("GET", "c1")

@@ -25,6 +25,16 @@ def test_required_plugins_come_first() -> None:
     assert order(plugins) == ["base", "left", "right", "top"]
 
 
+def test_what_brings_data_back_comes_last() -> None:
+    plugins = {
+        "file": Scripted(recovers=True),
+        "commands": Scripted(),
+        "snapshot": Scripted(recovers=True, requires=("disk",)),
+        "disk": Scripted(),
+    }
+    assert order(plugins) == ["commands", "disk", "file", "snapshot"]
+
+
 def test_missing_requirement_names_both() -> None:
     with pytest.raises(PluginError, match="'aof' requires 'disk': add it to the setting plugins"):
         order({"aof": Scripted(requires=("disk",))})
