@@ -105,6 +105,9 @@ def swapdb(context: Context, args: list[bytes]) -> Reply:
     if context.engine.stores.apart(keyspaces[first], keyspaces[second]):
         raise ErrorReply(_APART)
     swap(keyspaces[first], keyspaces[second], SWAP)
+    if context.engine.stores.left_out and first != second:
+        # Whether files have it depends on these two, not on the one that is selected.
+        context.engine.changes.rewrite(first, args)
     return OK
 
 

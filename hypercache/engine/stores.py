@@ -181,6 +181,12 @@ class Stores:
         """Whether two databases lie in different backends, so that keys have to be carried."""
         return self._all[one.index].backend is not self._all[other.index].backend
 
+    def kept(self, index: int) -> int:
+        """A database whose changes are journalled for files, for one that belongs to none."""
+        if index not in self.left_out:
+            return index
+        return next((each.index for each in self._all if each.index not in self.left_out), index)
+
     def put(self, store: Store, database: Database) -> None:
         """Have a store's keys in another database from now on; nobody uses values of the old."""
         store.keyspace.store = database

@@ -76,6 +76,14 @@ def fcall_ro(context: Context, args: list[bytes]) -> Reply:
     return call(context, args, b"fcall_ro", True)
 
 
+def changed(context: Context, args: list[bytes]) -> None:
+    """The libraries have changed, which belong to no database: files have them from any."""
+    context.engine.changes.dirty += 1
+    kept = context.engine.stores.kept(context.db.index)
+    if kept != context.db.index:
+        context.engine.changes.rewrite(kept, args)
+
+
 @command(
     "FUNCTION LOAD [REPLACE] function-code",
     container="FUNCTION",
@@ -91,7 +99,7 @@ def function_load(context: Context, args: list[bytes]) -> Reply:
         if option.lower() != b"replace":
             raise ErrorReply(f"ERR Unknown option given: {printable(option)}")
     name = functions_of(context).load(args[-1], len(args) > 3)
-    context.engine.changes.dirty += 1
+    changed(context, args)
     return name
 
 
@@ -108,7 +116,7 @@ def function_load(context: Context, args: list[bytes]) -> Reply:
 def function_delete(context: Context, args: list[bytes]) -> Reply:
     if not functions_of(context).delete(args[2]):
         raise ErrorReply("ERR Library not found")
-    context.engine.changes.dirty += 1
+    changed(context, args)
     return OK
 
 
@@ -128,7 +136,7 @@ def function_flush(context: Context, args: list[bytes]) -> Reply:
     if len(args) == 3 and args[2].lower() not in (b"sync", b"async"):
         raise ErrorReply("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     functions_of(context).flush()
-    context.engine.changes.dirty += 1
+    changed(context, args)
     return OK
 
 
@@ -164,7 +172,7 @@ def function_restore(context: Context, args: list[bytes]) -> Reply:
             "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
         )
     functions_of(context).restore(undump(args[2]), policy)
-    context.engine.changes.dirty += 1
+    changed(context, args)
     return OK
 
 

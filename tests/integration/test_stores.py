@@ -70,6 +70,40 @@ def test_everything_is_there_after_a_crash(start_server: StartServer, tmp_path: 
         assert sorted(each["name"] for each in stores) == ["disk", "named", "timed"]
 
 
+LIBRARY = "#!lua name=mylib\nredis.register_function('f', function() return 1 end)"
+
+
+def test_what_belongs_to_no_store_is_journalled_from_any(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """SWAPDB and FUNCTION, also where a store is selected that files have nothing of."""
+    file = tmp_path / "server.yaml"
+    file.write_text(CONFIGURATION)
+    server = start_server(config=file, directory=tmp_path)
+    with client_of(server) as client:
+        client.rpush("k", "list")
+        call(client, "SELECT", "disk")
+        client.swapdb(0, 4)
+        client.function_load(LIBRARY)
+        with client.pipeline(transaction=True) as transaction:
+            transaction.swapdb(1, 0)
+            transaction.execute()
+        call(client, "SELECT", "0")
+        client.append("k", "text")
+    server.kill()
+    again = start_server(config=file, directory=tmp_path)
+    with client_of(again) as client:
+        assert client.get("k") == b"text"
+        call(client, "SELECT", "4")
+        assert client.lrange("k", 0, -1) == [b"list"]
+        assert call(client, "FUNCTION LIST")
+        call(client, "SELECT", "disk")
+        client.function_delete("mylib")
+    again.kill()
+    with client_of(start_server(config=file, directory=tmp_path)) as client:
+        assert not call(client, "FUNCTION LIST")
+
+
 def test_server_that_cannot_have_its_stores_does_not_start(
     start_server: StartServer, tmp_path: Path
 ) -> None:
