@@ -71,6 +71,9 @@ def reload_all(context: Context, args: list[bytes]) -> Reply:
 class Repeatable(Protocol):
     """A file of commands that a plugin shares."""
 
+    def complete(self) -> None:
+        """Have all of it on the file; raises `LoadError` where that cannot be now."""
+
     def repeat(self, loader: Loader) -> None:
         """Load what it holds in the place of all data; raises `LoadError`."""
 
@@ -88,6 +91,11 @@ def load_append_only(context: Context, args: list[bytes]) -> Reply:
         raise ErrorReply(_CANNOT_REPEAT)
     engine.commit()
     engine.units.open()
+    try:
+        file.complete()
+    except LoadError as error:
+        _report(context, error)
+        raise ErrorReply(_CANNOT_REPEAT) from error
     flush(context, args)
     engine.set_loading(True)
     engine.stores.keeper.detach()

@@ -87,15 +87,12 @@ class AppendOnly:
         self._look_now()
 
     def repeat(self, loader: Loader) -> None:
-        """Load what the file holds in the place of all data (DEBUG LOADAOF); raises `LoadError`.
-
-        What is in no batch yet has to be with the sink already.
-        """
-        self._write_now()
+        """Load what the file holds in the place of all data (DEBUG LOADAOF); raises `LoadError`."""
         checksum = self._host.settings.rdbchecksum
         load_now(self.rewriter.folder, loader, checksum=checksum)
 
-    def _write_now(self) -> None:
+    def complete(self) -> None:
+        """Write what the sink has; raises `LoadError` where that cannot be now."""
         writer = self.writer
         pending = writer.sink.pending
         if not pending:

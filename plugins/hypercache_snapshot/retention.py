@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
+from typing import Final
 
 from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.saving import remove_leftovers
@@ -12,6 +13,8 @@ from hypercache_snapshot.format import SUFFIX
 
 _NAMED = re.compile(r"-(\d{8}T\d{6}\.\d{6}Z)-(\d+)$")
 _TIME = "%Y%m%dT%H%M%S.%fZ"
+#: The last moment that a name can have, in Unix microseconds: the end of the year 9999.
+LATEST: Final = 253_402_300_799_999_999
 
 
 class Snapshots:

@@ -21,7 +21,7 @@ from hypercache.persistence.saving import Saved, Saving
 from hypercache.plugin import Ending, PluginHost, Wait
 from hypercache.reply import OK
 from hypercache_snapshot.encoder import NativeEncoder
-from hypercache_snapshot.retention import Snapshots
+from hypercache_snapshot.retention import LATEST, Snapshots, time_named
 
 if TYPE_CHECKING:
     from hypercache.engine.engine import Engine
@@ -240,12 +240,13 @@ class Saver:
             await self._ended.wait()
 
     async def _save(self, run: Run) -> None:
+        newest = await trio.to_thread.run_sync(self._newest)
         while self._engine.capture is not None:  # the append-only file is being rewritten
             await trio.sleep(_MOMENT)
         self._tried_at = self._now()
         changes = int(self._engine.changes.dirty)
         try:
-            saving = self._open()
+            saving = self._open(newest)
             try:
                 self._saving = saving
                 self._host.log.info(
@@ -265,8 +266,19 @@ class Saver:
         self._succeed(run, saved, changes)
         await self._remove_old()
 
-    def _open(self) -> Saving:
-        """The walk begins: what is there now will be in the file."""
+    def _newest(self) -> int:
+        """The time that the newest snapshot is named after; 0 where there is none to be seen."""
+        try:
+            found = self._snapshots().newest_first()
+        except OSError:
+            return 0  # saving says what is wrong with the folder
+        return time_named(found[0]) if found else 0
+
+    def _open(self, newest: int) -> Saving:
+        """The walk begins: what is there now will be in the file, which is named after all others.
+
+        Else, when the clock was set back, it would be the first to be removed.
+        """
         settings = self._host.settings
         native = settings.snapshot_format == "native"
         encoder: Encoder = NativeEncoder() if native else rdb_encoder(settings)
@@ -274,6 +286,10 @@ class Saver:
         capture = self._host.capture(encoder)
         path = settings.path(settings.dbfilename)
         if native:
+            if time <= newest:
+                message = "The clock is behind the name of the newest snapshot."
+                self._host.log.warning("snapshot_clock_behind", message, newest=newest, now=time)
+                time = min(newest + 1, LATEST)
             path = self._snapshots().path(time, int(capture.offset))
         return Saving(capture, path, self._files)
 

@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from hypercache.persistence.errors import LoadError
 from hypercache.persistence.loader import Loader
 from hypercache.testing.engine import EngineHarness
 from hypercache.testing.resp import ReplyError, encode
@@ -58,6 +59,24 @@ async def test_files_that_cannot_be_loaded(tmp_path: Path, autojump_clock: MockC
         assert client.command("GET", "a") == b"1"
 
 
+async def test_nothing_is_removed_while_the_file_cannot_be_completed() -> None:
+    """The thread has a batch: with ``always`` that is nearly always so."""
+    harness = EngineHarness()
+    allow_debug(harness)
+    harness.command("SET", "key", "value")
+
+    class Busy:
+        def complete(self) -> None:
+            raise LoadError("the append-only file is being written, or cannot be")
+
+        def repeat(self, loader: Loader) -> None:
+            raise AssertionError("not asked for")
+
+    harness.engine.shared["aof"] = Busy()
+    assert harness.command("DEBUG", "LOADAOF") == REFUSED
+    assert harness.command("GET", "key") == b"value"
+
+
 async def test_who_is_heard_meanwhile() -> None:
     """A slow script of the file lets others be heard: they are told what is going on."""
     harness = EngineHarness()
@@ -66,6 +85,9 @@ async def test_who_is_heard_meanwhile() -> None:
     told: list[object] = []
 
     class File:
+        def complete(self) -> None:
+            assert not told
+
         def repeat(self, loader: Loader) -> None:
             told.append(other.command("PING"))
 

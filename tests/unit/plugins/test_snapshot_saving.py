@@ -213,6 +213,24 @@ async def test_as_many_are_kept_as_wanted(tmp_path: Path) -> None:
         assert ours.files() == [".hcs"] * 3
 
 
+async def test_the_last_is_kept_where_the_clock_was_set_back(tmp_path: Path, log: LogFile) -> None:
+    """Those that are there are named after a time that is still to come."""
+    async with running(tmp_path, Settings(save=(), snapshot_keep=2)) as ours:
+        for number in range(4):
+            if number == 2:
+                for path in tmp_path.glob("*.hcs"):
+                    later = "dump-2931" + path.name.removeprefix("dump-")[4:]
+                    path.rename(tmp_path / later)
+            ours.harness.advance(1)
+            ours.harness.command("SET", "key", number)
+            ours.harness.command("SAVE")
+            await ours.idle()
+        assert ours.files() == [".hcs"] * 2
+    assert len(log.events("snapshot_clock_behind")) == 2
+    async with running(tmp_path, Settings(save=())) as ours:
+        assert ours.harness.command("GET", "key") == b"3"
+
+
 async def test_rules(tmp_path: Path) -> None:
     async with running(tmp_path, Settings(save=RULE)) as ours:
         ours.harness.command("SET", "key", "1")
