@@ -5,10 +5,15 @@ import os
 from pathlib import Path
 from typing import Final
 
+from hypercache.persistence.errors import LoadError
 from hypercache.persistence.file_system import FileSystem
 from hypercache_aof.annotations import end_line
 from hypercache_aof.folder_replay import Part
+from hypercache_aof.manifest import BASE, AofFolder, Manifest, ManifestFile
+from hypercache_aof.reading import AofReader
 
+#: What the name of a file ends with that no manifest has and that may hold data.
+ASIDE: Final = ".unlisted"
 _CHUNK: Final = 4 << 20
 
 
@@ -54,3 +59,33 @@ def keep(files: FileSystem, path: Path, start: int, kept: Path) -> int:
         os.close(source)
     files.sync_folder(kept.parent)
     return size
+
+
+def is_superfluous(file: ManifestFile, path: Path, manifest: Manifest) -> bool:
+    """A base that never came to be one, or an increment in which nothing was written."""
+    if file.kind == BASE:
+        return manifest.base is not None and file.number > manifest.base.number
+    if manifest.increments and file.number < manifest.increments[-1].number:
+        return False
+    reader = AofReader(path)
+    try:
+        return not reader.next() and not reader.torn
+    except LoadError:
+        return False
+    finally:
+        reader.close()
+
+
+def put_aside(folder: AofFolder, manifest: Manifest) -> list[Path]:
+    """Keep what may hold data that nobody else has, under other names; which those are.
+
+    For a folder whose manifest is gone: new files will have the old names.
+    """
+    kept: list[Path] = []
+    for file in folder.unlisted(manifest):
+        path = folder.path_of(file)
+        if not is_superfluous(file, path, manifest):
+            aside = path.with_name(path.name + ASIDE)
+            folder.file_system.rename(path, aside)
+            kept.append(aside)
+    return kept

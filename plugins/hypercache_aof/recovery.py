@@ -19,8 +19,7 @@ from hypercache.persistence.loader import Loader
 from hypercache.plugin import PluginHost, PluginLog
 from hypercache_aof.folder_replay import FolderReplay, Tear, replay_folder
 from hypercache_aof.manifest import BASE, AofFolder, Manifest, ManifestFile
-from hypercache_aof.mending import cut, end
-from hypercache_aof.reading import AofReader
+from hypercache_aof.mending import cut, end, is_superfluous
 from hypercache_aof.successors import adopt_successors
 
 # Microseconds that are loaded between two looks at the clients.
@@ -217,24 +216,9 @@ def _tidy(folder: AofFolder, manifest: Manifest, log: PluginLog, keep_history: b
             log.info("aof_leftover_removed", path=str(path))
         for file in folder.unlisted(manifest):
             path = folder.path_of(file)
-            if _is_superfluous(file, path, manifest):
+            if is_superfluous(file, path, manifest):
                 folder.file_system.remove(path)
                 log.info("aof_leftover_removed", path=str(path))
             else:
                 log.warning("aof_file_unlisted", "not loaded: no manifest has it", path=str(path))
         return manifest if keep_history else folder.remove_history(manifest)
-
-
-def _is_superfluous(file: ManifestFile, path: Path, manifest: Manifest) -> bool:
-    """A base that never came to be one, or an increment in which nothing was written."""
-    if file.kind == BASE:
-        return manifest.base is not None and file.number > manifest.base.number
-    if manifest.increments and file.number < manifest.increments[-1].number:
-        return False
-    reader = AofReader(path)
-    try:
-        return not reader.next() and not reader.torn
-    except LoadError:
-        return False
-    finally:
-        reader.close()

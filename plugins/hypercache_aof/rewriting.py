@@ -30,6 +30,7 @@ from hypercache.persistence.saving import Saving
 from hypercache.plugin import PluginHost
 from hypercache_aof.increment import Increment
 from hypercache_aof.manifest import AofFolder, Manifest, ManifestFile
+from hypercache_aof.mending import put_aside
 from hypercache_aof.writing import PERIOD, Writer
 
 
@@ -238,10 +239,20 @@ class Rewriter:
         if self.manifest.files():
             return
         found: list[Manifest] = []
+        kept: list[Path] = []
+
+        def look() -> None:
+            found.append(self.folder.read())
+            if not found[0].files():
+                kept.extend(put_aside(self.folder, found[0]))
+
         try:
-            await self._call(lambda: found.append(self.folder.read()))
+            await self._call(look)
         except LoadError as error:
             raise SaveError(f"{error}; move it away to begin anew") from error
+        for path in kept:
+            message = "not loaded: no manifest had it, and it is kept under this name"
+            self._host.log.warning("aof_file_unlisted", message, path=str(path))
         manifest = found[0]
         manifest.last_base = max(manifest.last_base, self.manifest.last_base)
         manifest.last_increment = max(manifest.last_increment, self.manifest.last_increment)

@@ -227,6 +227,22 @@ async def test_files_from_before_it_was_off_are_replaced(
     assert await recovered(tmp_path, "MGET", "old", "new") == [None, b"1"]
 
 
+async def test_files_without_a_manifest_are_kept(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """Nobody knows what belongs together, so nothing is loaded; but nobody else has it either."""
+    async with append_only(tmp_path) as server:
+        server.client().command("SET", "old", "1")
+    folder = tmp_path / "appendonlydir"
+    (manifest,) = folder.glob("*.manifest")
+    manifest.unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.stat().st_size}
+    assert len(before) == 2
+    async with append_only(tmp_path) as server:
+        assert server.client().command("SET", "new", "1") == "OK"
+        for name, content in before.items():
+            assert (folder / f"{name}.unlisted").read_bytes() == content
+    assert await recovered(tmp_path, "MGET", "old", "new") == [None, b"1"]
+
+
 async def test_waitaof_ends_with_the_file(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with append_only(tmp_path, appendfsync="no") as server:
         waiting = server.client()
