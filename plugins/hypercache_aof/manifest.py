@@ -16,6 +16,7 @@ from hypercache.config.text import quote, split_arguments
 from hypercache.persistence.errors import LoadError
 from hypercache.persistence.file_system import FileSystem
 from hypercache.persistence.saving import TEMPORARY
+from hypercache_aof.lock import FolderLock
 
 BASE: Final = "b"
 HISTORY: Final = "h"
@@ -184,6 +185,8 @@ class AofFolder:
         self.path = path
         self.stem = stem
         self.file_system = files
+        #: Whoever changes files of the folder has it.
+        self.lock = FolderLock(path)
         self.manifest_path = path / f"{stem}.manifest"
 
     def exists(self) -> bool:

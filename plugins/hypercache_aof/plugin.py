@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import trio
 
@@ -12,7 +12,7 @@ from hypercache.persistence.errors import SaveError
 from hypercache.persistence.file_system import FileSystem
 from hypercache.plugin import Plugin, PluginHost
 from hypercache_aof import rewrite_command
-from hypercache_aof.recovery import folder_of, recover
+from hypercache_aof.recovery import Recovered, folder_of, recover
 from hypercache_aof.service import DURABLE, AppendOnly
 from hypercache_aof.tools import AofTools
 
@@ -35,24 +35,39 @@ class AofPlugin(Plugin):
     async def run(self, host: PluginHost, task_status: trio.TaskStatus[None]) -> None:
         if host.settings.appendonly and host.durable:
             raise SaveError(DURABLE)
-        recovered = await recover(host, self.file_system) if host.settings.appendonly else None
-        async with self._caller() as (call, begin):
-            file = AppendOnly(host, folder_of(host, self.file_system), call, begin)
-            host.share(file)
-            host.add_commands(rewrite_command)
-            host.add_information("persistence", file.fields)
-            host.follow(("appendonly",), file.switch)
-            host.follow(("appendfsync",), file.writer.follow_policy)
-            host.follow(("aof-timestamp-enabled",), file.writer.follow_times)
-            host.before_end(file.last_save)
-            try:
-                await file.start(recovered)
-                task_status.started()
-                await file.run()
-            finally:
-                cancelled = trio.current_effective_deadline() == -math.inf
-                with trio.CancelScope(shield=True):
-                    await file.end(in_order=cancelled)
+        folder = folder_of(host, self.file_system)
+        with closing(folder.lock):
+            recovered: Recovered | None = None
+            if host.settings.appendonly:
+                await trio.to_thread.run_sync(folder.lock.acquire)
+                recovered = await recover(host, self.file_system)
+            async with self._caller() as (call, begin):
+                await self._serve(
+                    host, AppendOnly(host, folder, call, begin), recovered, task_status
+                )
+
+    async def _serve(
+        self,
+        host: PluginHost,
+        file: AppendOnly,
+        recovered: Recovered | None,
+        task_status: trio.TaskStatus[None],
+    ) -> None:
+        host.share(file)
+        host.add_commands(rewrite_command)
+        host.add_information("persistence", file.fields)
+        host.follow(("appendonly",), file.switch)
+        host.follow(("appendfsync",), file.writer.follow_policy)
+        host.follow(("aof-timestamp-enabled",), file.writer.follow_times)
+        host.before_end(file.last_save)
+        try:
+            await file.start(recovered)
+            task_status.started()
+            await file.run()
+        finally:
+            cancelled = trio.current_effective_deadline() == -math.inf
+            with trio.CancelScope(shield=True):
+                await file.end(in_order=cancelled)
 
     @asynccontextmanager
     async def _caller(self) -> AsyncIterator[tuple[Caller, Beginner]]:

@@ -269,7 +269,11 @@ class Rewriter:
             await self._close(increment)
 
     async def _make_folder(self) -> None:
-        await self._call(lambda: self.folder.file_system.make_folder(self.folder.path))
+        def work() -> None:
+            self.folder.file_system.make_folder(self.folder.path)
+            self.folder.lock.acquire()
+
+        await self._call(work)
 
     def _capture(self) -> Capture:
         return self._host.capture(rdb_encoder(self._host.settings, preamble=True))

@@ -233,6 +233,7 @@ class AppendOnly:
             await trio.sleep(0)
         self.requested = False
         await self.end()
+        self.rewriter.folder.lock.close()
         self._host.log.info("aof_disabled")
 
     async def end(self, in_order: bool = True) -> None:

@@ -96,7 +96,13 @@ class AofTools(FileTools):
             raise SaveError(f"{path} cannot be written: {error.strerror}") from error
 
     def _fix(self, target: Target, replay: FolderReplay | None) -> list[str]:
+        folder = target.folder
         try:
+            if folder is not None:
+                folder.lock.acquire()
             return rebuild(target) if replay is None else repair(target, replay)
         except OSError as error:
             raise SaveError(f"{target.path} cannot be repaired: {error.strerror}") from error
+        finally:
+            if folder is not None:
+                folder.lock.close()

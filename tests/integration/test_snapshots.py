@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hypercache.testing.server import ServerFailed
 from tests.support.process import wait_until
-from tests.support.resp import Disconnected, ReplyError, connect, info
+from tests.support.resp import Client, Disconnected, ReplyError, connect, info
 from tests.support.servers import StartServer
 
 RULE = {"save": "3600 1", "rdb-key-save-delay": "0"}
@@ -94,3 +95,27 @@ def test_commands_of_plugins_are_there_before_the_append_only_file(
     server.kill()
     with connect(start_server(settings, directory=tmp_path)) as client:
         assert [client.call("GET", key) for key in "bc"] == filters
+
+
+def persistence(client: Client) -> dict[str, str]:
+    return info(client, "persistence")
+
+
+def test_two_servers_do_not_share_an_append_only_folder(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    """The second would end the file that the first goes on with."""
+    settings = {"appendonly": "yes", "appendfsync": "always"}
+    server = start_server(settings, directory=tmp_path)
+    with pytest.raises(ServerFailed, match="appendonlydir is in use by another server"):
+        start_server(settings, directory=tmp_path)
+    other = start_server({"appendonly": "no"}, directory=tmp_path)
+    with connect(server) as client, connect(other) as late:
+        late.call("CONFIG", "SET", "appendonly", "yes")
+        wait_until(lambda: persistence(late)["aof_last_bgrewrite_status"] == "err", "refused")
+        assert client.call("SET", "key", "1") == "OK"
+        late.call("CONFIG", "SET", "appendonly", "no")
+        client.call("CONFIG", "SET", "appendonly", "no")
+        wait_until(lambda: persistence(client)["aof_enabled"] == "0", "off")
+        late.call("CONFIG", "SET", "appendonly", "yes")
+        wait_until(lambda: persistence(late)["aof_last_bgrewrite_status"] == "ok", "on again")
