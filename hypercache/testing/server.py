@@ -33,6 +33,9 @@ DEFAULT_PORTS: Final = "20000-32000"
 
 _PR_SET_PDEATHSIG: Final = 1
 _POLL_SECONDS: Final = 0.01
+# What ours and Redis' log of a start, unless they are told to be quiet.
+_STARTING: Final = " is starting"
+_READY: Final = "Ready to accept connections"
 
 
 class ServerFailed(Exception):
@@ -248,13 +251,15 @@ class ServerProcess:
                     raise ServerFailed(f"{request[0]} answered {line!r}\n{self.output}")
 
     def _answers(self) -> bool:
-        """Whether the server takes commands (an error such as NOAUTH will do, LOADING not)."""
+        """Whether the server takes commands (an error such as DENIED will do, LOADING not)."""
         try:
             with self.connect(1.0) as connection:
                 connection.sendall(b"PING\r\n")
                 reply = connection.recv(64)
         except OSError:
             return False
+        if reply.startswith(b"-NOAUTH") and _STARTING in self.output and _READY not in self.output:
+            return False  # whoever knows the password would be told LOADING
         return reply[:1] in (b"+", b"-") and not reply.startswith(b"-LOADING") and self.running
 
     def _the_process(self) -> subprocess.Popen[bytes]:
