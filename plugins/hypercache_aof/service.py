@@ -123,17 +123,21 @@ class AppendOnly:
     async def start(self, recovered: Recovered | None) -> None:
         """Before clients are served: go on behind what was recovered, or write a first base.
 
-        Raises OSError or `SaveError`.
+        Raises `SaveError`.
         """
         if not self.wanted:
             return
-        if recovered is None:
-            self._attach()
-            await self.rewriter.begin_afresh()
-        else:
-            self.rewriter.take_over(recovered.manifest, recovered.size)
-            await self.rewriter.open_increment()
-            self._attach()
+        try:
+            if recovered is None:
+                self._attach()
+                await self.rewriter.begin_afresh()
+            else:
+                self.rewriter.take_over(recovered.manifest, recovered.size)
+                await self.rewriter.open_increment()
+                self._attach()
+        except OSError as error:
+            where = error.filename or self.rewriter.folder.path
+            raise SaveError(f"{where} cannot be written: {error.strerror}") from error
         self._activate()
 
     def _attach(self) -> None:
