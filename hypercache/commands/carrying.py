@@ -31,6 +31,7 @@ class _Parcel:
         engine.settlement.settle_edits()
         if self.deadline != NO_EXPIRE:
             db.store.expire(key, self.deadline)
+        db.count()
 
     def effect(self, key: bytes) -> list[bytes]:
         """The command that stores it."""

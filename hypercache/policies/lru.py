@@ -3,7 +3,7 @@
 Redis' approximation: a clock in each key, and a few keys compared (Redis: evict.c).
 """
 
-from mypy_extensions import i64
+from mypy_extensions import i32, i64
 
 from hypercache.backend import Entry
 from hypercache.keyspace.eviction import Place
@@ -19,6 +19,12 @@ class Lru(NotingPolicy):
     def noted(self, word: i64) -> i64:
         now = self.place.seconds  # a time in the future was left by another policy
         return word if word < now else now
+
+    def urgency(self, entry: Entry) -> i64:
+        if i64(entry.access) > self.place.seconds:
+            # Left by another policy, too: the key ages from now on, or it would never go.
+            entry.access = i32(self.place.seconds)
+        return -i64(entry.access)
 
     def newest(self) -> i64:
         return self.place.seconds

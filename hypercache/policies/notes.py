@@ -130,9 +130,11 @@ class NotingPolicy(SamplingPolicy):
     def victim(self) -> bytes | None:
         if not self._dense:
             return super().victim()
-        if self._ready:
-            return self._ready.pop()
         database = self.place.database
+        while self._ready:
+            key = self._ready.pop()
+            if database.find(key) is not None:  # else it has gone by itself
+                return key
         size: i64 = database.size()
         self.notes.note_new(size, self.newest())
         tries = 2

@@ -383,3 +383,26 @@ def test_scripts_make_room_before_they_begin() -> None:
     assert harness.command("RPUSH", "list", "x") == 1
     assert waiting.replies() == [[b"list", b"x"]]
     assert harness.command("DBSIZE") == 0
+
+
+@pytest.mark.parametrize("before", ["allkeys-lfu", "allkeys-sieve", "allkeys-w-tinylfu"])
+def test_keys_of_another_policy_go_under_lru(before: str) -> None:
+    """What it left in a key looks like a use far in the future: the key ages from then on."""
+    harness = EngineHarness()
+    call = harness.command
+    call("CONFIG", "SET", "maxmemory-policy", before)
+    for number in range(600):
+        call("SET", f"old {number}", "x" * 1000)
+    for _ in range(3):
+        for number in range(600):
+            call("GET", f"old {number}")
+    harness.advance(60_000)
+    memory = int(harness.engine.memory.used())
+    call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", memory)
+    harness.advance(60_000)
+    for number in range(500):
+        assert call("SET", f"new {number}", "x" * 1000) == "OK"
+        if number % 100 == 99:
+            harness.advance(10_000)
+    new = sum(bool(call("EXISTS", f"new {number}")) for number in range(500))
+    assert new > 250

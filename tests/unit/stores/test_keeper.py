@@ -352,3 +352,12 @@ def test_backend_comes_amid_a_pipeline(mixed: Mixed) -> None:
     client.send(b"STORES DROP a\r\nSET k memory\r\nSELECT 3\r\nGET k\r\n")
     assert client.replies() == ["OK", "OK", "OK", b"v"]
     assert mixed.harness.script("SELECT 5\nGET k") == ["OK", b"memory"]
+
+
+def test_what_is_carried_counts_at_once(mixed: Mixed) -> None:
+    """Also in a database that was empty when it was last looked at."""
+    memory = mixed.engine.memory
+    mixed.harness.script("SET big " + "x" * 50_000 + "\nCOPY big big DB 3\nSELECT 3")
+    before = memory.taken()
+    assert mixed.harness.script("COPY big big DB 1")[-1] == 1
+    assert memory.taken() == memory.used() > before + 50_000
