@@ -79,9 +79,13 @@ def is_superfluous(file: ManifestFile, path: Path, manifest: Manifest) -> bool:
 def put_aside(folder: AofFolder, manifest: Manifest) -> list[Path]:
     """Keep what may hold data that nobody else has, under other names; which those are.
 
-    For a folder whose manifest is gone: new files will have the old names.
+    For a folder whose manifest is gone, where all that no manifest names would be removed.
+    Where some are kept already, no more are: a server that is killed amid its first base again and
+    again must not fill the disk.
     """
     kept: list[Path] = []
+    if any(name.endswith(ASIDE) for name in folder.names()):
+        return kept
     for file in folder.unlisted(manifest):
         path = folder.path_of(file)
         if not is_superfluous(file, path, manifest):

@@ -96,12 +96,16 @@ class Rewriter:
         return file, Increment(self.folder.path_of(file), self.folder.file_system)
 
     async def open_increment(self) -> None:
-        """At the start: write to a new increment behind the files there are. Raises OSError."""
+        """At the start: write to a new increment behind the files there are.
+
+        Raises OSError or `SaveError`.
+        """
         manifest = self.manifest.copy()
         _, increment = self._new_increment(manifest)
         offset = self._host.offset
 
         def work() -> None:
+            self.folder.lock.acquire()  # where recovery made the folder, of a single old file
             increment.create(offset)
             self.folder.write(manifest)
 

@@ -240,6 +240,13 @@ async def test_files_without_a_manifest_are_kept(tmp_path: Path, autojump_clock:
         assert server.client().command("SET", "new", "1") == "OK"
         for name, content in before.items():
             assert (folder / f"{name}.unlisted").read_bytes() == content
+    (manifest,) = folder.glob("*.manifest")
+    manifest.unlink()
+    async with append_only(tmp_path) as server:
+        assert server.client().command("SET", "new", "1") == "OK"
+        assert {path.name for path in folder.glob("*.unlisted")} == {
+            f"{n}.unlisted" for n in before
+        }
     assert await recovered(tmp_path, "MGET", "old", "new") == [None, b"1"]
 
 
